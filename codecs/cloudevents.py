@@ -1,0 +1,210 @@
+"""CloudEvents 1.0 from Kafka or HTTP: structured and binary mode to one envelope, or a clear refusal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from springtide.codecs.facts import FACT_BY_NAME, INGRESS_TOPICS, Data, FactType, Id
+from springtide.codecs.times import TIME_MAX_US, TIME_MIN_US, micros
+
+EVENT_BYTES_MAX: Final = 1 << 20
+"""Largest event that is decoded, in bytes. Larger ones become dead letters that point at the log."""
+STRUCTURED: Final = b"application/cloudevents+json"
+TYPE_PREFIX: Final = "springtide."
+TYPE_SUFFIX: Final = ".v1"
+CORRELATION_MAX: Final = 256
+
+SourceName = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class Refused(Exception):  # noqa: N818 - it is a verdict on an event, not an error of ours
+    """An event that can't be taken. `code` is for machines, `field` names the place, as a path."""
+
+    def __init__(self, code: str, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.field = field
+        self.reason = reason
+
+
+class Envelope(msgspec.Struct, frozen=True, gc=False):
+    """Attributes of one event. Instants keep their offset until `micros` drops it."""
+
+    id: SourceName
+    source: SourceName
+    type: str
+    specversion: str
+    subject: Id
+    time: Annotated[datetime, Meta(tz=True)]
+    data: msgspec.Raw
+    recordedtime: Annotated[datetime, Meta(tz=True)] | None = None
+    sequence: int | str | None = None
+    correlationid: Annotated[str, Meta(max_length=CORRELATION_MAX)] | None = None
+    causationid: Annotated[str, Meta(max_length=CORRELATION_MAX)] | None = None
+    traceparent: Annotated[str, Meta(max_length=CORRELATION_MAX)] | None = None
+
+
+_envelope: Final = msgspec.json.Decoder(Envelope)
+_any: Final = msgspec.json.Decoder()
+_encode_json: Final = msgspec.json.Encoder().encode
+_data: Final[dict[str, msgspec.json.Decoder[Data]]] = {
+    name: msgspec.json.Decoder(fact.data) for name, fact in FACT_BY_NAME.items()
+}
+_BINARY_ATTRIBUTES: Final = frozenset(Envelope.__struct_fields__) - {"data"}
+_PATH: Final = re.compile(r" - at `\$\.?([^`]*)`$")
+_MISSING: Final = re.compile(r"^Object missing required field `([^`]+)`")
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """A well-formed event: its envelope, its type and its typed data."""
+
+    envelope: Envelope
+    fact: FactType
+    data: Data
+    time_us: int
+    recorded_us: int | None
+    sequence: int | None
+
+
+def _refusal(error: msgspec.ValidationError, within: str) -> Refused:
+    """Turns msgspec's message into a code and the path of the field, e.g. `data.lines[...].qty`."""
+    text = str(error)
+    match = _PATH.search(text)
+    path = match.group(1) if match else ""
+    missing = _MISSING.match(text)
+    if missing:
+        path = f"{path}.{missing.group(1)}" if path else missing.group(1)
+    if within:
+        path = f"{within}.{path}" if path else within
+    reason = _PATH.sub("", text)
+    if missing:
+        return Refused("missing_field", path, f"{path} is missing")
+    if "to have a timezone" in reason or "timezone component" in reason:
+        return Refused("time_without_offset", path, f"{path} has no offset: write e.g. 2026-03-02T06:00:00Z")
+    code = (
+        "out_of_range"
+        if any(w in reason for w in ("`int` >", "`int` <", "of length", "matching"))
+        else "wrong_type"
+    )
+    return Refused(code, path, f"{path}: {reason}")
+
+
+def decode(topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]) -> Event:
+    """Decodes and checks one event as it came on an ingress topic, but not who may state it.
+
+    Raises Refused with one of the codes `not_json, too_large, missing_field, wrong_type, out_of_range,
+    time_without_offset, unknown_type, wrong_topic, key_mismatch, unsupported_content`.
+    """
+    if not value:
+        raise Refused("not_json", "", "the record has no value")
+    if len(value) > EVENT_BYTES_MAX:
+        raise Refused("too_large", "", f"{len(value)} bytes; at most {EVENT_BYTES_MAX} are taken")
+    if headers and b"ce_id" in _names(headers):
+        value = _from_binary(value, headers)
+    try:
+        envelope = _envelope.decode(value)
+    except msgspec.ValidationError as error:
+        raise _refusal(error, "") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused("not_json", "", f"the value is no JSON: {error}") from None
+    return check(envelope, topic, key)
+
+
+def check(envelope: Envelope, topic: str | None, key: bytes | None) -> Event:
+    """The second half of `decode`, for an envelope; `topic` None takes the type's own."""
+    if envelope.specversion != "1.0":
+        raise Refused(
+            "unsupported_content", "specversion", f"specversion is '{envelope.specversion}'; this is 1.0"
+        )
+    fact = _fact_type(envelope.type)
+    if topic is not None and fact.topic != topic:
+        raise Refused(
+            "wrong_topic", "type", f"{envelope.type} belongs on topic '{fact.topic}', not '{topic}'"
+        )
+    if key is not None and key != envelope.subject.encode():
+        shown = key[:128].decode(errors="replace")
+        raise Refused(
+            "key_mismatch", "subject", f"the record's key '{shown}' is not its subject '{envelope.subject}'"
+        )
+    try:
+        data = _data[fact.name].decode(envelope.data)
+    except msgspec.ValidationError as error:
+        raise _refusal(error, "data") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused("not_json", "data", f"data is no JSON: {error}") from None
+    named = getattr(data, "order_id", None) if fact.topic != "inventory" else None
+    if named is not None and named != envelope.subject:
+        raise Refused(
+            "key_mismatch", "data.order_id", f"data.order_id '{named}' is not subject '{envelope.subject}'"
+        )
+    time_us = micros(envelope.time)
+    if not TIME_MIN_US <= time_us <= TIME_MAX_US:
+        raise Refused("out_of_range", "time", "time lies outside the years 1970 to 2200")
+    recorded = envelope.recordedtime
+    return Event(
+        envelope=envelope,
+        fact=fact,
+        data=data,
+        time_us=time_us,
+        recorded_us=None if recorded is None else micros(recorded),
+        sequence=_sequence(envelope.sequence),
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _fact_type(name: str) -> FactType:
+    short = name.removeprefix(TYPE_PREFIX).removesuffix(TYPE_SUFFIX)
+    fact = FACT_BY_NAME.get(short)
+    if fact is None or name != f"{TYPE_PREFIX}{short}{TYPE_SUFFIX}":
+        raise Refused(
+            "unknown_type", "type", f"unknown type '{name[:200]}'; known: springtide.order.placed.v1, ..."
+        )
+    return fact
+
+
+def topic_of(type_name: str) -> str:
+    """The ingress topic of an event type; Refused if the type is unknown."""
+    topic = _fact_type(type_name).topic
+    assert topic in INGRESS_TOPICS
+    return topic
+
+
+def _sequence(value: int | str | None) -> int | None:
+    if value is None or isinstance(value, int):
+        return value
+    try:
+        return int(value)
+    except ValueError:
+        raise Refused("wrong_type", "sequence", f"sequence '{value[:40]}' is no integer") from None
+
+
+def _names(headers: Mapping[str, bytes]) -> set[bytes]:
+    return {name.lower().encode() for name in headers}
+
+
+def _from_binary(value: bytes, headers: Mapping[str, bytes]) -> bytes:
+    """A binary-mode record (`ce_*` headers, the value is `data`) as a structured one."""
+    attributes: dict[str, Any] = {}
+    for name, raw in headers.items():
+        lower = name.lower()
+        if lower == "content-type" and not raw.split(b";")[0].strip().endswith(b"json"):
+            raise Refused(
+                "unsupported_content", "content-type", f"content-type {raw[:80]!r}: data must be JSON"
+            )
+        if lower.startswith("ce_") and lower[3:] in _BINARY_ATTRIBUTES:
+            try:
+                attributes[lower[3:]] = raw.decode()
+            except UnicodeDecodeError:
+                raise Refused("wrong_type", lower[3:], f"header {lower} is no UTF-8") from None
+    try:
+        _any.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused("not_json", "data", f"data is no JSON: {error}") from None
+    return _encode_json(attributes | {"data": msgspec.Raw(value)})

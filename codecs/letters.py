@@ -1,0 +1,79 @@
+"""What leaves for people and other systems as JSON: dead letters and status changes."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Final
+
+import msgspec
+
+VALUE_SHOWN_BYTES_MAX: Final = 16_384
+
+
+class Impact(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whom an event that could not be applied concerns, as far as it can be read from it."""
+
+    orders: tuple[str, ...] = ()
+    skus: tuple[str, ...] = ()
+    shipments: tuple[str, ...] = ()
+
+
+class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One record that could not be applied; `topic/partition/offset` is where it still lies, whole."""
+
+    version: int = 1
+    id: str
+    code: str
+    field: str
+    reason: str
+    topic: str
+    partition: int
+    offset: int
+    at: str
+    """When it was written to the log it came by, RFC 3339."""
+    key: str | None = None
+    event_type: str | None = None
+    event_id: str | None = None
+    source: str | None = None
+    impact: Impact = Impact()
+    value: str | None = None
+    """The value as text, or base64 where it is no UTF-8; cut to VALUE_SHOWN_BYTES_MAX."""
+    value_base64: bool = False
+    value_bytes: int = 0
+
+
+class StatusChange(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One published change of one order. `version` rises by one from each to the next."""
+
+    schema: int = 1
+    order_id: str
+    version: int
+    status: str
+    previous: str | None
+    milestones: tuple[str, ...]
+    """Names of the milestones that this change added."""
+    at: str
+    """When the fact behind it occurred, RFC 3339."""
+    event_id: str
+    """`source id` of that fact."""
+    customer_id: str | None = None
+    channel: str | None = None
+    region: str | None = None
+    correlation_id: str | None = None
+    holds: tuple[str, ...] = ()
+
+
+encode_letter: Final = msgspec.json.Encoder().encode
+decode_dead_letter: Final = msgspec.json.Decoder(DeadLetter).decode
+decode_status_change: Final = msgspec.json.Decoder(StatusChange).decode
+
+
+def shown(value: bytes | None) -> tuple[str | None, bool]:
+    """A value as a dead letter shows it: (text, is base64)."""
+    if value is None:
+        return None, False
+    cut = value[:VALUE_SHOWN_BYTES_MAX]
+    try:
+        return cut.decode(), False
+    except UnicodeDecodeError:
+        return b64encode(cut).decode(), True
