@@ -12,6 +12,10 @@ POSITION_KEY = b"\x00position"
 """Reserved: not a first byte of `agents.work`. Holds `<log identity> <position>` as text."""
 
 
+class StoreFailed(Exception):  # noqa: N818
+    """The local state can't be read or written now (disk full, input/output error)."""
+
+
 class Store(Protocol):
     def position(self, identity: str) -> int:
         """The changelog position the state stands at; 0 if it is empty, foreign (other identity) or damaged.

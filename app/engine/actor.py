@@ -1,0 +1,309 @@
+"""One partition of one kind of actor: recover, then take, step, commit, store, for ever.
+
+The same class runs under Faust on Kafka and under the deterministic simulator in memory, so it awaits
+nothing but its log, its source and their pauses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Protocol
+
+from springtide.agents.work import META, ROW, TIMER, Behaviour, Meta, Timers, Work, decode_meta, derived_from
+from springtide.app.engine.log import ActorId, Commit, Log, LogUnavailable, Writer
+from springtide.app.engine.store import Store, StoreFailed
+from springtide.codecs.records import Record, partition_for
+
+
+class SourceClosed(Exception):  # noqa: N818 - how a clean stop reaches the actor
+    """The source has ended: the partition was revoked or the worker stops."""
+
+
+class Source(Protocol):
+    """Where an actor's records come from."""
+
+    async def take(self, records_max: int) -> list[Record]:
+        """All that waits, up to the bound; waits if there is nothing. Raises SourceClosed at the end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ActorSettings:
+    """Limits of one actor."""
+
+    step_records_max: int = 8_192
+    cached_rows_max: int = 8_192
+    dedup_retention_us: int = 7 * 86_400 * 1_000_000
+    reopen_pause_s: float = 0.2
+    reopen_tries_max: int = 50
+    unsafe_store_first: bool = False
+    """Plants a known bug, for the tests that show the simulator finds it: the store runs ahead of the log."""
+
+
+class Observer:
+    """What happens in an actor, for metrics; the base class ignores it all."""
+
+    def recovered(self, actor: ActorId, records: int, seconds: float) -> None: ...
+
+    def stepped(
+        self, actor: ActorId, records: int, step_s: float, commit_s: float, store_s: float
+    ) -> None: ...
+
+    def dead_lettered(self, actor: ActorId, record: Record, error: Exception) -> None: ...
+
+    def reopened(self, actor: ActorId, error: Exception) -> None: ...
+
+
+class PartitionActor:
+    """See the module. `run` may be awaited once."""
+
+    def __init__(
+        self,
+        *,
+        behaviour: Behaviour,
+        actor: ActorId,
+        group: str,
+        log: Log,
+        open_store: Callable[[], Store],
+        source: Source,
+        partition_counts: Mapping[str, int],
+        settings: ActorSettings | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self.behaviour = behaviour
+        self.actor = actor
+        self.meta = Meta()
+        self.recovered = False
+        self._group = group
+        self._log = log
+        self._open_store = open_store
+        self._source = source
+        self._counts = partition_counts
+        self._settings = settings or ActorSettings()
+        self._observer = observer or Observer()
+        self._timers = Timers()
+        self._rows: dict[bytes, Any] = {}
+        self._writer: Writer | None = None
+        self._store: Store | None = None
+        self._identity = ""
+
+    async def run(self) -> None:
+        """Recovers, then steps until the source is closed. Raises Fenced when another owner took over,
+        LogUnavailable when the log stayed away for all tries."""
+        waiting: list[Record] = []
+        try:
+            await self._recover_with_tries()
+            while True:
+                if not waiting:
+                    try:
+                        waiting = await self._source.take(self._settings.step_records_max)
+                    except SourceClosed:
+                        return
+                try:
+                    await self._apply(self._unapplied(waiting))
+                    waiting = []
+                except LogUnavailable as error:
+                    # The outcome of the last append is unknown. Opening again aborts or finds it; then
+                    # what waits is applied from the recovered position on.
+                    self._observer.reopened(self.actor, error)
+                    await self._recover_with_tries()
+        finally:
+            self.recovered = False
+            await self._close()
+
+    async def _close(self) -> None:
+        writer, self._writer = self._writer, None
+        store, self._store = self._store, None
+        try:
+            if writer is not None:
+                await writer.close()
+        finally:
+            if store is not None:
+                store.close()
+
+    # --- recovery ---
+
+    async def _recover_with_tries(self) -> None:
+        for attempt in range(1, self._settings.reopen_tries_max + 1):
+            try:
+                await self._recover()
+            except LogUnavailable as error:
+                self._observer.reopened(self.actor, error)
+                if attempt == self._settings.reopen_tries_max:
+                    raise
+                await self._log.pause(self._settings.reopen_pause_s)
+            else:
+                return
+
+    async def _recover(self) -> None:
+        """1. Fence: every earlier writer of this actor, and what it left open, ends.
+        2. Read the changelog from where the store stands to its end, into the store.
+        3. Start from the meta row, the timers and an empty cache.
+        """
+        began = perf_counter()
+        self.recovered = False
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            await writer.close()
+        # 1
+        self._writer = await self._log.open_writer(self.actor, self._group)
+        # 2
+        if self._store is None:
+            self._store = self._open_store()
+        store = self._store
+        self._identity = await self._log.identity()
+        end = await self._log.end(self.actor.changelog)
+        position = store.position(self._identity)
+        if position > end:  # the log is not the one this folder was made from
+            store.reset()
+            position = 0
+        count = 0
+        if position < end:
+            async for batch in self._log.read(self.actor.changelog, position, end):
+                if batch:
+                    count += len(batch)
+                    position = batch[-1].offset + 1
+                    store.write(_replayed(batch), self._identity, position)
+        # 3
+        raw = store.get_many([META])[0]
+        self.meta = Meta() if raw is None else decode_meta(raw)
+        self._timers = Timers((int.from_bytes(key[1:9], "big"), key[9:]) for key, _ in store.scan(TIMER))
+        self._rows = {}
+        self.recovered = True
+        self._observer.recovered(self.actor, count, perf_counter() - began)
+
+    # --- steps ---
+
+    def _unapplied(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Drops what is already applied."""
+        positions = self.meta.positions
+        if not records:
+            return records
+        first: dict[str, int] = {}
+        stale = False
+        for record in records:
+            name = f"{record.topic}/{record.partition}"
+            if name not in first:
+                first[name] = record.offset
+                stale = stale or record.offset < positions.get(name, 0)
+        if not stale:
+            return records
+        return [r for r in records if r.offset >= positions.get(f"{r.topic}/{r.partition}", 0)]
+
+    async def _apply(self, records: Sequence[Record]) -> None:
+        """One step and its commit. A step that raises is halved until the one record is alone, which
+        becomes a dead letter; all others are applied, in their order."""
+        if not records:
+            return
+        began = perf_counter()
+        work = self._work()
+        try:
+            self.behaviour.step(work, records)
+            changelog, local = self._finish(work, records)
+        except (StoreFailed, MemoryError):
+            raise  # the machine's fault, not the record's: nothing was applied, the worker starts anew
+        except Exception as error:  # noqa: BLE001 - whatever a step raises, the partition goes on
+            self._forget()
+            if len(records) > 1:
+                middle = len(records) // 2
+                await self._apply(records[:middle])
+                await self._apply(records[middle:])
+                return
+            self._observer.dead_lettered(self.actor, records[0], error)
+            work = self._work()
+            topic, key, value = self.behaviour.dead_letter(records[0], error)
+            work.emit(topic, key, value)
+            changelog, local = self._finish(work, records)
+        await self._commit(work, records, changelog, local, began)
+
+    def _work(self) -> Work:
+        assert self._store is not None
+        meta = self.meta
+        return Work(
+            partition=self.actor.partition,
+            reader=self._store,
+            codec=self.behaviour,
+            meta=Meta(
+                meta.version,
+                dict(meta.positions),
+                meta.time_us,
+                dict(meta.seen),
+                meta.segment_next,
+                meta.segment_oldest,
+                meta.steps,
+            ),
+            timers=self._timers,
+            rows=self._rows,
+            dedup_retention_us=self._settings.dedup_retention_us,
+        )
+
+    def _finish(
+        self, work: Work, records: Sequence[Record]
+    ) -> tuple[list[tuple[bytes, bytes | None]], list[tuple[bytes, bytes | None]]]:
+        for record in records:
+            work.meta.positions[f"{record.topic}/{record.partition}"] = record.offset + 1
+        return work.writes()
+
+    def _forget(self) -> None:
+        """Drops what a failed step may have changed in place: the cache, and the timers."""
+        assert self._store is not None
+        self._rows = {}
+        self._timers = Timers(
+            (int.from_bytes(key[1:9], "big"), key[9:]) for key, _ in self._store.scan(TIMER)
+        )
+
+    async def _commit(
+        self,
+        work: Work,
+        records: Sequence[Record],
+        changelog: list[tuple[bytes, bytes | None]],
+        local: list[tuple[bytes, bytes | None]],
+        began: float,
+    ) -> None:
+        """1. One atomic append: changelog, messages, input positions. 2. Then, and only then, the store."""
+        assert self._store is not None
+        assert self._writer is not None
+        commit = Commit(changelog, self._partitioned(work), {})
+        for record in records:
+            commit.positions[record.topic, record.partition] = record.offset + 1
+        stepped = perf_counter()
+        if self._settings.unsafe_store_first:
+            self._store.write(changelog + local, self._identity, self._store.position(self._identity))
+        # 1
+        position = await self._writer.append(commit)
+        appended = perf_counter()
+        # 2
+        self._store.write(changelog + local, self._identity, position)
+        self.meta = work.meta
+        if len(self._rows) > self._settings.cached_rows_max:
+            self._rows = {}
+        self._observer.stepped(
+            self.actor, len(records), stepped - began, appended - stepped, perf_counter() - appended
+        )
+
+    def _partitioned(self, work: Work) -> dict[tuple[str, int], list[tuple[bytes | None, bytes | None]]]:
+        messages: dict[tuple[str, int], list[tuple[bytes | None, bytes | None]]] = {}
+        for topic, emitted in work.out.items():
+            count = self._counts[topic]
+            for key, value, partition in emitted:
+                at = partition_for(key or b"", count) if partition is None else partition
+                bucket = messages.get((topic, at))
+                if bucket is None:
+                    bucket = messages[topic, at] = []
+                bucket.append((key, value))
+        return messages
+
+
+def _replayed(batch: Sequence[Record]) -> list[tuple[bytes, bytes | None]]:
+    """What a batch of changelog records means for the store."""
+    puts: list[tuple[bytes, bytes | None]] = []
+    for record in batch:
+        key = record.key or b""
+        puts.append((key, record.value))
+        puts += derived_from(key, record.value)
+    return puts
+
+
+__all__ = ["ROW", "ActorSettings", "Observer", "PartitionActor", "Source", "SourceClosed"]
