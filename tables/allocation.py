@@ -1,0 +1,349 @@
+"""Who gets the units of a SKU: grants and backorders in log order, by rank where units become free.
+
+One `Sku` opens a SKU's rows for one event, changes them, and says which orders now have other units than
+they were last told. The rule that nothing breaks: at every position `committed <= sellable` in each cell,
+unless all that is committed there is already at work in a warehouse.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+
+from springtide.codecs.messages import Demand, SuppliedLine
+from springtide.tables.rows import Rows
+from springtide.tables.sku import (
+    Allocation,
+    Footprint,
+    Head,
+    Queue,
+    ShipmentOf,
+    Taken,
+    choose,
+    consume,
+    footprint,
+    give_back,
+    locations_by_rank,
+    set_aside,
+    settle_footprint,
+    take,
+)
+
+
+class Sku:
+    """The rows of one SKU, opened for one event. `close` writes the head and answers who must be told."""
+
+    __slots__ = ("_allocations", "_queue", "_rows", "_touched", "_was_open", "head", "key", "time_us")
+
+    def __init__(self, rows: Rows, sku: str, time_us: int) -> None:
+        self.key = sku.encode()
+        self.time_us = time_us
+        self.head: Head = rows.get(self.key) or Head(sku)
+        self._queue: Queue | None = None
+        self._rows = rows
+        self._allocations: dict[str, Allocation] = {}
+        self._was_open: dict[str, bool] = {}
+        self._touched: dict[str, Allocation] = {}
+
+    # --- rows ---
+
+    def allocation(self, order_id: str) -> Allocation | None:
+        """An order's row, open or closed; changed rows are written by `close`."""
+        known = self._allocations.get(order_id)
+        if known is not None:
+            return known
+        row: Allocation | None = self._rows.get(self._row_key(order_id, True))
+        is_open = row is not None
+        if row is None:
+            row = self._rows.get(self._row_key(order_id, False))
+        if row is not None:
+            self._allocations[order_id] = row
+            self._was_open[order_id] = is_open
+        return row
+
+    def _new_allocation(self, order_id: str, placed_us: int) -> Allocation:
+        row = self._allocations[order_id] = Allocation(order_id, placed_us)
+        return row
+
+    def _waiting(self) -> Queue:
+        if self._queue is None:
+            self._queue = (self._rows.get(self.key + b"\x00q") if self.head.waiting else None) or Queue()
+        return self._queue
+
+    def shipment_of(self, shipment_id: str) -> ShipmentOf | None:
+        row: ShipmentOf | None = self._rows.get(self.key + b"\x00s" + shipment_id.encode())
+        return row
+
+    def put_shipment_of(self, shipment_id: str, row: ShipmentOf) -> None:
+        self._rows.put(self.key + b"\x00s" + shipment_id.encode(), row)
+
+    def past_hold_key(self, hold_id: str) -> bytes:
+        return self.key + b"\x00h" + hold_id.encode()
+
+    # --- demand ---
+
+    def demand(self, demand: Demand) -> bool:
+        """Takes in all that an order now wants here; False if this request was taken in before."""
+        row = self.allocation(demand.order_id)
+        if row is None:
+            row = self._new_allocation(demand.order_id, demand.placed_us)
+        elif demand.request <= row.request:
+            return False
+        before = footprint(row)
+        row.request = demand.request
+        row.placed_us = demand.placed_us
+        row.priority = demand.priority
+        row.channel = demand.channel
+        row.complete = demand.complete
+        row.parked = demand.parked
+        row.single = demand.single
+        row.max_splits = demand.max_splits
+        self._attach_shipments(row, demand.shipments)
+        for asked in demand.lines:
+            line = row.lines.get(asked.line_id)
+            if line is None:
+                line = row.lines[asked.line_id] = Taken(asked.line_id)
+            line.want = asked.want
+            line.location = asked.location
+            line.released = asked.released
+            _ship(line, asked.shipped)
+            open_units = max(0, line.want - sum(line.shipped.values()))
+            surplus = sum(line.cells.values()) + line.backordered - open_units
+            if surplus > 0:
+                fewer = min(surplus, line.backordered)
+                line.backordered -= fewer
+                give_back(line, surplus - fewer)
+            elif surplus < 0:
+                line.backordered -= surplus
+            if row.parked and line.cells:
+                kept = give_back(line, sum(line.cells.values()))
+                line.backordered = max(0, open_units - kept)
+        self._settle_row(row, before)
+        self._take_pledges(row)
+        return True
+
+    def _attach_shipments(self, row: Allocation, shipments: tuple[tuple[str, str, int], ...]) -> None:
+        """Replaces what left by shipment; stock facts that named only the shipment find their order here."""
+        current: dict[str, dict[str, int]] = {}
+        for shipment_id, location, units in shipments:
+            cells = current.setdefault(shipment_id, {})
+            cells[location] = cells.get(location, 0) + units
+        for shipment_id in current.keys() - row.shipments.keys():
+            known = self.shipment_of(shipment_id)
+            if known is None:
+                self.put_shipment_of(shipment_id, ShipmentOf(row.order_id))
+            elif known.order_id is None:
+                # These units left the stock when the fact came; from here on the order's row counts them.
+                issued = row.issued.setdefault(shipment_id, {})
+                for location, units in known.issued.items():
+                    issued[location] = issued.get(location, 0) + units
+                    self.head.cell(location).sellable += units
+                self.put_shipment_of(shipment_id, ShipmentOf(row.order_id))
+        row.shipments = current
+
+    def issue(self, location: str, units: int, order_id: str | None, shipment_id: str | None) -> None:
+        """The warehouse says units left. Named by order or shipment they are matched with what the order
+        ships, so that they leave once."""
+        if order_id is None and shipment_id is not None:
+            known = self.shipment_of(shipment_id)
+            if known is None or known.order_id is None:
+                known = known or ShipmentOf(None)
+                known.issued[location] = known.issued.get(location, 0) + units
+                self.put_shipment_of(shipment_id, known)
+            else:
+                order_id = known.order_id
+        row = None if order_id is None else self.allocation(order_id)
+        if row is None:
+            if order_id is None:
+                self.head.cell(location).sellable -= units
+                return
+            row = self._new_allocation(order_id, self.time_us)
+        before = footprint(row)
+        cells = row.issued.setdefault(shipment_id or "", {})
+        cells[location] = cells.get(location, 0) + units
+        self._settle_row(row, before)
+
+    def convert(self, cells: dict[str, int], order_id: str, line_id: str) -> bool:
+        """Gives a hold's units, already out of `held`, to the line they were held for; False if the order
+        has not asked here yet. Units beyond what the line lacks become free."""
+        row = self.allocation(order_id)
+        line = None if row is None else row.lines.get(line_id)
+        if row is None or line is None:
+            return False
+        before = footprint(row)
+        for location in sorted(cells):
+            units = min(cells[location], line.backordered, max(0, self.head.cell(location).open))
+            if units > 0 and line.location in (None, location):
+                line.backordered -= units
+                line.cells[location] = line.cells.get(location, 0) + units
+        self._settle_row(row, before)
+        return True
+
+    def _take_pledges(self, row: Allocation) -> None:
+        head = self.head
+        pledged = [h for h in head.holds.values() if h.pledged_to and h.pledged_to[0] == row.order_id]
+        for hold in pledged:
+            assert hold.pledged_to is not None
+            del head.holds[hold.hold_id]
+            for location, units in hold.cells.items():
+                head.cell(location).held -= units
+            self.convert(hold.cells, row.order_id, hold.pledged_to[1])
+
+    # --- settling ---
+
+    def _settle_row(self, row: Allocation, before: Footprint) -> None:
+        settle_footprint(self.head, before, footprint(row))
+        self._touched[row.order_id] = row
+
+    def settle(self) -> None:
+        """After any change: takes back what the stock no longer covers, then fills who waits, by rank."""
+        head = self.head
+        for location in sorted(head.cells):
+            cell = head.cells[location]
+            if cell.committed > max(0, cell.sellable):
+                self._take_back(location)
+        self._fill()
+        for row in self._touched.values():
+            self._enqueue(row)
+
+    def _take_back(self, location: str) -> None:
+        """Units lost: the last in rank give theirs up first, but never what a warehouse works on."""
+        cell = self.head.cells[location]
+        rows = [
+            row for row in self._open_rows() if any(line.cells.get(location) for line in row.lines.values())
+        ]
+        for row in sorted(rows, key=lambda row: row.rank, reverse=True):
+            before = footprint(row)
+            for line_id in sorted(row.lines, reverse=True):
+                line = row.lines[line_id]
+                had = sum(line.cells.values())
+                if row.complete:  # it has all of it or none
+                    give_back(line, had)
+                else:
+                    over = cell.committed - max(0, cell.sellable)
+                    take(line, location, min(over, line.cells.get(location, 0) - line.protected(location)))
+                line.backordered += had - sum(line.cells.values())
+                after = footprint(row)
+                settle_footprint(self.head, before, after)
+                before = after
+            self._touched[row.order_id] = row
+            if cell.committed <= max(0, cell.sellable):
+                return
+
+    def _open_rows(self) -> list[Allocation]:
+        prefix = self.key + b"\x00a"
+        rows: dict[str, Allocation] = {}
+        for _, row in self._rows.scan(prefix):
+            rows[row.order_id] = self._allocations.get(row.order_id) or row
+        rows.update(self._allocations)
+        for order_id, row in rows.items():
+            if order_id not in self._allocations:
+                self._allocations[order_id] = row
+                self._was_open[order_id] = True
+        return list(rows.values())
+
+    def _fill(self) -> None:
+        head = self.head
+        ranks = list(self._waiting().entries) if head.waiting else []
+        for row in self._touched.values():
+            if row.waits and row.rank not in ranks:
+                insort(ranks, row.rank)
+        if not ranks:
+            return
+        order = locations_by_rank(head)
+        left = {location: head.cells[location].open for location in order}
+        for _, order_id in ranks:
+            if all(units <= 0 for units in left.values()):
+                return
+            waiting = self.allocation(order_id)
+            if waiting is None:
+                continue
+            before = footprint(waiting)
+            chosen = None if waiting.parked else self._choose(waiting, left, order)
+            for line_id, cells in (chosen or {}).items():
+                line = waiting.lines[line_id]
+                for location, units in cells.items():
+                    line.cells[location] = line.cells.get(location, 0) + units
+                    line.backordered -= units
+                    left[location] -= units
+            for line in waiting.lines.values():
+                if line.backordered:
+                    set_aside(left, order, line.location, line.backordered)
+            if chosen:
+                self._settle_row(waiting, before)
+
+    def _choose(
+        self, row: Allocation, left: dict[str, int], order: list[str]
+    ) -> dict[str, dict[str, int]] | None:
+        """What each backordered line of an order can get; None where `complete` can't be kept whole."""
+        left = dict(left)
+        chosen: dict[str, dict[str, int]] = {}
+        for line_id, line in row.lines.items():
+            if not line.backordered:
+                continue
+            cells = choose(left, order, line, line.backordered, row.single, row.max_splits)
+            if row.complete and sum(cells.values()) < line.backordered:
+                return None
+            if cells:
+                chosen[line_id] = cells
+                for location, units in cells.items():
+                    left[location] -= units
+        return chosen
+
+    def _enqueue(self, row: Allocation) -> None:
+        """Keeps the queue in step with whether the order waits for units."""
+        if not self.head.waiting and not row.waits:
+            return
+        entries = self._waiting().entries
+        at = bisect_left(entries, row.rank)
+        queued = at < len(entries) and entries[at] == row.rank
+        if row.waits and not queued:
+            insort(entries, row.rank)
+        elif queued and not row.waits:
+            del entries[at]
+        else:
+            return
+        self.head.waiting = len(entries)
+        self._rows.put(self.key + b"\x00q", self._waiting())
+
+    # --- the end ---
+
+    def close(self) -> list[Allocation]:
+        """Writes all rows; answers the orders whose units differ from what they were last told."""
+        head = self.head
+        head.facts += 1
+        head.changed_us = self.time_us
+        self._rows.put(self.key, head)
+        changed: list[Allocation] = []
+        for order_id, row in self._touched.items():
+            was_open = self._was_open.get(order_id)
+            if was_open is not None and was_open != row.is_open:
+                self._rows.delete(self._row_key(order_id, was_open))
+            self._rows.put(self._row_key(order_id, row.is_open), row)
+            if any(line.told != (line.allocated, line.backordered) for line in row.lines.values()):
+                changed.append(row)
+        return changed
+
+    def _row_key(self, order_id: str, is_open: bool) -> bytes:
+        return self.key + (b"\x00a" if is_open else b"\x00z") + order_id.encode()
+
+
+def tell(row: Allocation) -> tuple[SuppliedLine, ...]:
+    """What an order has, to be answered now; remembered as told."""
+    row.seq += 1
+    lines = []
+    for line in row.lines.values():
+        line.told = (line.allocated, line.backordered)
+        lines.append(SuppliedLine(line.line_id, line.allocated, line.backordered, dict(line.cells)))
+    return tuple(lines)
+
+
+def _ship(line: Taken, shipped: dict[str, int]) -> None:
+    """Moves a line to new totals of units that left; fewer than before means a shipment was voided, and its
+    units are back where they were, still the line's."""
+    for location in shipped.keys() | line.shipped.keys():
+        change = shipped.get(location, 0) - line.shipped.get(location, 0)
+        if change > 0:
+            consume(line, location, change)
+        elif change < 0:
+            line.cells[location] = line.cells.get(location, 0) - change
+    line.shipped = {location: units for location, units in shipped.items() if units}

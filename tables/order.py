@@ -1,0 +1,293 @@
+"""What is true of one order: facts keyed by their own ids, from which every quantity follows.
+
+A line is a ledger of quantities; shipments are facts of which the ledgers are sums, so that duplicates and
+the order of arrival do not matter. This one row is the `order-status` projection too.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+STATE_VERSION: Final = 1
+FACTS_MAX: Final = 10_000
+"""Facts one order takes; beyond it they become dead letters. It bounds the row's size."""
+WAITING_MAX: Final = 200
+"""Facts kept for an order that has not been placed yet."""
+SCANS_MAX: Final = 200
+EXCEPTIONS_MAX: Final = 200
+KEPT_MAX: Final = 200
+
+
+class Line(msgspec.Struct, array_like=True):
+    """One line as ordered, and what the SKU's actor says it has."""
+
+    line_id: str
+    sku: str
+    ordered: int
+    cancelled: int = 0
+    requested_date: str | None = None
+    due_us: int | None = None
+    """When a line for later is to be allocated; None once that is done, or where it is due at once."""
+    location: str | None = None
+    pool: str | None = None
+    price: str | None = None
+    substitutes_ok: bool = False
+    allocated: int = 0
+    backordered: int = 0
+    cells: dict[str, int] = {}
+    """Location -> units allocated and not yet shipped."""
+
+    @property
+    def open(self) -> int:
+        return self.ordered - self.cancelled
+
+
+class Scan(msgspec.Struct, array_like=True):
+    """A carrier's scan, or an exception it reported (`status` then is its kind)."""
+
+    at_us: int
+    sequence: int
+    status: str
+    event_id: str
+    tracking: str
+    detail: str | None = None
+    place: str | None = None
+    is_exception: bool = False
+
+
+class Shipment(msgspec.Struct, array_like=True):
+    """One shipment: line_id -> units for each step its facts tell."""
+
+    shipment_id: str
+    location: str | None = None
+    released: dict[str, int] = {}
+    picked: dict[str, int] = {}
+    packed: dict[str, int] = {}
+    shipped: dict[str, int] = {}
+    short: dict[str, int] = {}
+    skus: dict[str, str] = {}
+    carrier: str | None = None
+    tracking: str | None = None
+    voided: str | None = None
+    scans: list[Scan] = []
+    corrected: list[str] = []
+    """Event ids of scans that a `delivery.corrected` has cancelled."""
+
+    def reached(self) -> dict[str, dict[str, int]]:
+        """Step -> line_id -> units at that step or beyond it: what was shipped was picked, though nobody
+        said so, and what was delivered was shipped."""
+        if self.voided is not None:
+            return {}
+        delivered = self.is_delivered
+        at: dict[str, int] = {}
+        if delivered and not self.shipped:
+            at = dict(self.packed or self.picked or self.released)
+        found: dict[str, dict[str, int]] = {} if delivered else {"delivered": {}}
+        for step in ("shipped", "packed", "picked", "released"):
+            for line_id, units in getattr(self, step).items():
+                if units > at.get(line_id, 0):
+                    at[line_id] = units
+            found[step] = dict(at)
+            if delivered and step == "shipped":
+                found["delivered"] = found[step]
+        return found
+
+    @property
+    def is_delivered(self) -> bool:
+        return any(
+            s.status == "delivered" and not s.is_exception and not self.is_corrected(s) for s in self.scans
+        )
+
+    def is_corrected(self, scan: Scan) -> bool:
+        return any(scan.event_id == c or scan.event_id.endswith(f" {c}") for c in self.corrected)
+
+    def parcel_status(self) -> str | None:
+        """The scan that counts: by time, then sequence, then rank; corrected ones do not."""
+        scans = [s for s in self.scans if not s.is_exception and not self.is_corrected(s)]
+        if not scans:
+            return None
+        return max(scans, key=lambda s: (s.at_us, s.sequence, PARCEL_RANK[s.status])).status
+
+
+STEPS: Final = ("released", "picked", "packed", "shipped")
+PARCEL_RANK: Final = {
+    name: rank
+    for rank, name in enumerate(
+        (
+            "pre_transit",
+            "in_transit",
+            "out_for_delivery",
+            "attempted",
+            "available_for_pickup",
+            "returned_to_sender",
+            "lost",
+            "delivered",
+        )
+    )
+}
+
+
+class OrderHold(msgspec.Struct, array_like=True):
+    hold_id: str
+    reason: str
+    since_us: int
+    scope: tuple[str, ...] | None = None
+    released_us: int | None = None
+
+
+class Milestone(msgspec.Struct, array_like=True):
+    """Reached once. `inferred`: nobody said so, but a later fact implies it. `superseded`: no longer so."""
+
+    name: str
+    occurred_us: int
+    recorded_us: int
+    event_id: str
+    inferred: bool = False
+    superseded: bool = False
+
+
+class OrderException(msgspec.Struct, array_like=True):
+    """What can't be, or can't be applied yet: shown, never clamped away."""
+
+    kind: str
+    detail: str
+    event_id: str
+    at_us: int
+
+
+class Kept(msgspec.Struct, array_like=True):
+    """A fact whose depth comes later, as it was stated."""
+
+    name: str
+    at_us: int
+    event_id: str
+    data: msgspec.Raw
+
+
+class Need(msgspec.Struct, array_like=True):
+    """The order's dealings with one SKU: its last request and the last answer taken in."""
+
+    request: int = 0
+    seq: int = 0
+    state: str = "none"
+    """For `ship_complete`: asked, granted, short or parked. Otherwise asked, then answered."""
+    lines: dict[str, tuple[int, int, dict[str, int]]] = {}
+    """line_id -> (allocated, backordered, cells) as last answered."""
+
+
+class Order(msgspec.Struct, array_like=True):
+    """See the module."""
+
+    order_id: str
+    placed: bool = False
+    placed_us: int = 0
+    customer_id: str = ""
+    channel: str = ""
+    region: str | None = None
+    currency: str = ""
+    placed_by: str | None = None
+    opportunity_id: str | None = None
+    priority: int = 100
+    ship_complete: bool = False
+    single: bool = False
+    max_splits: int = 0
+    promised_by: str | None = None
+    ship_to: tuple[str | None, str | None, str | None] | None = None
+    revision: int = -1
+    confirmed: bool = False
+    rejected: str | None = None
+    lines: dict[str, Line] = {}
+    shipments: dict[str, Shipment] = {}
+    holds: dict[str, OrderHold] = {}
+    milestones: list[Milestone] = []
+    exceptions: list[OrderException] = []
+    kept: list[Kept] = []
+    needs: dict[str, Need] = {}
+    waiting: list[bytes] = []
+    """Facts that came before the order, as inbox messages, in order of arrival."""
+    status: str = ""
+    version: int = 0
+    """Published changes so far."""
+    facts: int = 0
+    changed_us: int = 0
+    correlation: str | None = None
+
+
+class Ledger(msgspec.Struct):
+    """The quantities of one line, or of an order in sum."""
+
+    ordered: int = 0
+    cancelled: int = 0
+    allocated: int = 0
+    backordered: int = 0
+    released: int = 0
+    picked: int = 0
+    packed: int = 0
+    shipped: int = 0
+    delivered: int = 0
+    lost: int = 0
+    returned: int = 0
+    restocked: int = 0
+    invoiced: int = 0
+    credited: int = 0
+
+    @property
+    def net(self) -> int:
+        """N of the status definition: what is still to be had."""
+        return self.ordered - self.cancelled
+
+
+def ledgers(order: Order) -> dict[str, Ledger]:
+    """Line id -> ledger. Lines that only shipments name (nobody ordered them) appear with ordered 0."""
+    found = {
+        line.line_id: Ledger(line.ordered, line.cancelled, line.allocated, line.backordered)
+        for line in order.lines.values()
+    }
+    for shipment in order.shipments.values():
+        for step, at in shipment.reached().items():
+            for line_id, units in at.items():
+                ledger = found.get(line_id)
+                if ledger is None:
+                    ledger = found[line_id] = Ledger()
+                setattr(ledger, step, getattr(ledger, step) + units)
+    return found
+
+
+def total(order: Order) -> Ledger:
+    """The order's quantities, all lines in sum."""
+    whole = Ledger()
+    for line in order.lines.values():
+        whole.ordered += line.ordered
+        whole.cancelled += line.cancelled
+        whole.allocated += line.allocated
+        whole.backordered += line.backordered
+    for shipment in order.shipments.values():
+        for step, at in shipment.reached().items():
+            setattr(whole, step, getattr(whole, step) + sum(at.values()))
+    return whole
+
+
+def header_status(order: Order, whole: Ledger) -> str:
+    """The first rule that holds, by ledgers and holds alone; so a late fact of lower rank lowers nothing."""
+    net = whole.net
+    if order.rejected is not None and not order.confirmed:
+        return "REJECTED"
+    if net <= 0:
+        return "CANCELLED"
+    if whole.returned:
+        return "RETURNED" if whole.returned >= net else "PARTIALLY_RETURNED"
+    if whole.delivered:
+        return "DELIVERED" if whole.delivered >= net else "PARTIALLY_DELIVERED"
+    if whole.shipped:
+        return "SHIPPED" if whole.shipped >= net else "PARTIALLY_SHIPPED"
+    if any(hold.released_us is None for hold in order.holds.values()):
+        return "ON_HOLD"
+    if whole.released:
+        return "IN_FULFILMENT"
+    if whole.allocated:
+        return "ALLOCATED" if whole.allocated >= net else "PARTIALLY_ALLOCATED"
+    if whole.backordered:
+        return "BACKORDERED"
+    return "CONFIRMED" if order.confirmed else "RECEIVED"

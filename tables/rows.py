@@ -1,0 +1,33 @@
+"""The rows of one partition as the domain's functions see them: a map they may change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+
+class Rows(Protocol):
+    def get(self, key: bytes) -> Any:
+        """The row, or None; the caller owns it and may change it before it puts it."""
+        ...
+
+    def put(self, key: bytes, row: Any) -> None: ...
+
+    def delete(self, key: bytes) -> None: ...
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
+        """All rows below a prefix, in the order of their keys."""
+        ...
+
+
+class DictRows(dict[bytes, Any]):
+    """Rows in a plain dict, for tests and models."""
+
+    def put(self, key: bytes, row: Any) -> None:
+        self[key] = row
+
+    def delete(self, key: bytes) -> None:
+        self.pop(key, None)
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
+        return iter([(key, self[key]) for key in sorted(self) if key.startswith(prefix)])
