@@ -119,6 +119,7 @@ class Work:
         "_reader",
         "_retention_us",
         "_timer_changes",
+        "counts",
         "meta",
         "out",
         "partition",
@@ -144,6 +145,8 @@ class Work:
         """Decoded rows by row key: the engine's cache, grown by what this step reads."""
         self.out: dict[str, list[tuple[bytes | None, bytes | None, int | None]]] = {}
         """topic -> (key, value, partition or None for the key's own) in the order of emission."""
+        self.counts: dict[str, int] = {}
+        """What this step counted, for metrics: duplicates, messages by kind, dead letters by code."""
         self._reader = reader
         self._codec = codec
         self._dirty: set[bytes] = set()
@@ -234,6 +237,14 @@ class Work:
             bucket = self.out[topic] = []
         bucket.append((key, value, partition))
 
+    def count(self, name: str) -> None:
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the step has done nothing that needs a commit."""
+        return not (self.out or self._dirty or self._deleted or self._digests or self._timer_changes)
+
     @property
     def dirty(self) -> set[bytes]:
         """Row keys that this step has changed."""
@@ -317,6 +328,8 @@ class Behaviour(RowCodec, Protocol):
 
     kind: str
     inputs: tuple[str, ...]
+    idle_after_s: float | None
+    """If set, `step` is called once with no records when none have come for so long after a step."""
 
     def step(self, work: Work, records: Sequence[Record]) -> None:
         """Applies the records in their order. Pure: all it reads and does goes through `work`."""

@@ -42,10 +42,15 @@ class Fact(Message, frozen=True, array_like=True, gc=False, tag=101):
 
 
 class Tick(Message, frozen=True, array_like=True, gc=False, tag=102):
-    """Time passes, though nothing else happens; also says how far the gateway has read one partition."""
+    """Time passes, though nothing else happens; and all of ingress up to `seen` is on its way or done.
+
+    `via` is the OrderActor partition that passes it on to SkuActors; -1 for the gateway's own.
+    """
 
     time_us: int
-    origin: Origin
+    seen: dict[str, int]
+    """`topic/partition` of ingress -> highest offset whose effects come before this message."""
+    via: int = -1
 
 
 class DemandLine(Message, frozen=True, array_like=True, gc=False):

@@ -318,10 +318,14 @@ class Sku:
             was_open = self._was_open.get(order_id)
             if was_open is not None and was_open != row.is_open:
                 self._rows.delete(self._row_key(order_id, was_open))
-            self._rows.put(self._row_key(order_id, row.is_open), row)
+            self._rows.put(self.row_key(row), row)
             if any(line.told != (line.allocated, line.backordered) for line in row.lines.values()):
                 changed.append(row)
         return changed
+
+    def row_key(self, row: Allocation) -> bytes:
+        """Where an order's row is kept now."""
+        return self._row_key(row.order_id, row.is_open)
 
     def _row_key(self, order_id: str, is_open: bool) -> bytes:
         return self.key + (b"\x00a" if is_open else b"\x00z") + order_id.encode()

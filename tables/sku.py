@@ -114,6 +114,8 @@ class Head(msgspec.Struct, array_like=True):
     """Facts applied so far, demands included."""
     changed_us: int = 0
     """Stream time of the last change."""
+    known: bool = False
+    """Whether any stock or supply fact ever named this SKU; orders alone do not make one."""
 
     def cell(self, location: str) -> Cell:
         cell = self.cells.get(location)

@@ -9,23 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from springtide.agents.work import META, ROW, TIMER, Behaviour, Meta, Timers, Work, decode_meta, derived_from
 from springtide.app.engine.log import ActorId, Commit, Log, LogUnavailable, Writer
 from springtide.app.engine.store import Store, StoreFailed
-from springtide.codecs.records import Record, partition_for
+from springtide.codecs.records import Record, TopicPartition, partition_for
 
 
 class SourceClosed(Exception):  # noqa: N818 - how a clean stop reaches the actor
     """The source has ended: the partition was revoked or the worker stops."""
 
 
+Run: TypeAlias = Sequence[Record]
+"""Records of one topic partition, in its order; never empty."""
+
+
 class Source(Protocol):
     """Where an actor's records come from."""
 
-    async def take(self, records_max: int) -> list[Record]:
-        """All that waits, up to the bound; waits if there is nothing. Raises SourceClosed at the end."""
+    async def take(self, records_max: int, idle_after_s: float | None) -> list[Run]:
+        """All that waits, up to the bound; waits if there is nothing, but gives nothing after `idle_after_s`.
+        Raises SourceClosed at the end."""
         ...
 
 
@@ -48,7 +53,13 @@ class Observer:
     def recovered(self, actor: ActorId, records: int, seconds: float) -> None: ...
 
     def stepped(
-        self, actor: ActorId, records: int, step_s: float, commit_s: float, store_s: float
+        self,
+        actor: ActorId,
+        work: Work,
+        records: Sequence[Record],
+        step_s: float,
+        commit_s: float,
+        store_s: float,
     ) -> None: ...
 
     def dead_lettered(self, actor: ActorId, record: Record, error: Exception) -> None: ...
@@ -91,27 +102,43 @@ class PartitionActor:
 
     async def run(self) -> None:
         """Recovers, then steps until the source is closed. Raises Fenced when another owner took over,
-        LogUnavailable when the log stayed away for all tries."""
-        waiting: list[Record] = []
+        LogUnavailable when the log stayed away for all tries, StoreFailed when a new store failed as well."""
+        waiting: list[Run] = []
+        settled = False
         try:
             await self._recover_with_tries()
             while True:
                 if not waiting:
+                    idle_after_s = None if settled else self.behaviour.idle_after_s
                     try:
-                        waiting = await self._source.take(self._settings.step_records_max)
+                        waiting = await self._source.take(self._settings.step_records_max, idle_after_s)
                     except SourceClosed:
                         return
+                    settled = not waiting
                 try:
-                    await self._apply(self._unapplied(waiting))
+                    records, ends = self._unapplied(waiting)
+                    if records or settled:
+                        await self._apply(records, ends)
                     waiting = []
                 except LogUnavailable as error:
                     # The outcome of the last append is unknown. Opening again aborts or finds it; then
                     # what waits is applied from the recovered position on.
                     self._observer.reopened(self.actor, error)
                     await self._recover_with_tries()
+                except StoreFailed as error:
+                    # The log has everything: the local state is thrown away and rebuilt, once for each failure.
+                    self._observer.reopened(self.actor, error)
+                    self._throw_store_away()
+                    await self._recover_with_tries()
         finally:
             self.recovered = False
             await self._close()
+
+    def _throw_store_away(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            store.reset()
+            store.close()
 
     async def _close(self) -> None:
         writer, self._writer = self._writer, None
@@ -176,47 +203,46 @@ class PartitionActor:
 
     # --- steps ---
 
-    def _unapplied(self, records: Sequence[Record]) -> Sequence[Record]:
-        """Drops what is already applied."""
+    def _unapplied(self, runs: Sequence[Run]) -> tuple[list[Record], dict[TopicPartition, int]]:
+        """The records in one row, without what is already applied; and where their runs end."""
         positions = self.meta.positions
-        if not records:
-            return records
-        first: dict[str, int] = {}
-        stale = False
-        for record in records:
-            name = f"{record.topic}/{record.partition}"
-            if name not in first:
-                first[name] = record.offset
-                stale = stale or record.offset < positions.get(name, 0)
-        if not stale:
-            return records
-        return [r for r in records if r.offset >= positions.get(f"{r.topic}/{r.partition}", 0)]
+        records: list[Record] = []
+        ends: dict[TopicPartition, int] = {}
+        for run in runs:
+            first, last = run[0], run[-1]
+            position = positions.get(f"{first.topic}/{first.partition}", 0)
+            if last.offset >= position:
+                records += run if first.offset >= position else [r for r in run if r.offset >= position]
+                ends[first.topic, first.partition] = last.offset + 1
+        return records, ends
 
-    async def _apply(self, records: Sequence[Record]) -> None:
+    async def _apply(self, records: Sequence[Record], ends: dict[TopicPartition, int]) -> None:
         """One step and its commit. A step that raises is halved until the one record is alone, which
-        becomes a dead letter; all others are applied, in their order."""
-        if not records:
-            return
+        becomes a dead letter; all others are applied, in their order. No records: the actor is idle."""
         began = perf_counter()
         work = self._work()
         try:
             self.behaviour.step(work, records)
-            changelog, local = self._finish(work, records)
+            if not records and work.is_empty:
+                return
+            changelog, local = self._finish(work, ends)
         except (StoreFailed, MemoryError):
             raise  # the machine's fault, not the record's: nothing was applied, the worker starts anew
-        except Exception as error:  # noqa: BLE001 - whatever a step raises, the partition goes on
+        except Exception as error:
             self._forget()
             if len(records) > 1:
                 middle = len(records) // 2
-                await self._apply(records[:middle])
-                await self._apply(records[middle:])
+                for half in (records[:middle], records[middle:]):
+                    await self._apply(half, _ends(half))
                 return
+            if not records:
+                raise  # an idle step stands for no record that could be set aside
             self._observer.dead_lettered(self.actor, records[0], error)
             work = self._work()
             topic, key, value = self.behaviour.dead_letter(records[0], error)
             work.emit(topic, key, value)
-            changelog, local = self._finish(work, records)
-        await self._commit(work, records, changelog, local, began)
+            changelog, local = self._finish(work, ends)
+        await self._commit(work, records, ends, changelog, local, began)
 
     def _work(self) -> Work:
         assert self._store is not None
@@ -240,10 +266,10 @@ class PartitionActor:
         )
 
     def _finish(
-        self, work: Work, records: Sequence[Record]
+        self, work: Work, ends: dict[TopicPartition, int]
     ) -> tuple[list[tuple[bytes, bytes | None]], list[tuple[bytes, bytes | None]]]:
-        for record in records:
-            work.meta.positions[f"{record.topic}/{record.partition}"] = record.offset + 1
+        for place, offset in ends.items():
+            work.meta.positions[f"{place[0]}/{place[1]}"] = offset
         return work.writes()
 
     def _forget(self) -> None:
@@ -258,6 +284,7 @@ class PartitionActor:
         self,
         work: Work,
         records: Sequence[Record],
+        ends: dict[TopicPartition, int],
         changelog: list[tuple[bytes, bytes | None]],
         local: list[tuple[bytes, bytes | None]],
         began: float,
@@ -265,9 +292,7 @@ class PartitionActor:
         """1. One atomic append: changelog, messages, input positions. 2. Then, and only then, the store."""
         assert self._store is not None
         assert self._writer is not None
-        commit = Commit(changelog, self._partitioned(work), {})
-        for record in records:
-            commit.positions[record.topic, record.partition] = record.offset + 1
+        commit = Commit(changelog, self._partitioned(work), ends)
         stepped = perf_counter()
         if self._settings.unsafe_store_first:
             self._store.write(changelog + local, self._identity, self._store.position(self._identity))
@@ -280,7 +305,7 @@ class PartitionActor:
         if len(self._rows) > self._settings.cached_rows_max:
             self._rows = {}
         self._observer.stepped(
-            self.actor, len(records), stepped - began, appended - stepped, perf_counter() - appended
+            self.actor, work, records, stepped - began, appended - stepped, perf_counter() - appended
         )
 
     def _partitioned(self, work: Work) -> dict[tuple[str, int], list[tuple[bytes | None, bytes | None]]]:
@@ -294,6 +319,11 @@ class PartitionActor:
                     bucket = messages[topic, at] = []
                 bucket.append((key, value))
         return messages
+
+
+def _ends(records: Sequence[Record]) -> dict[TopicPartition, int]:
+    """Topic partition -> offset after its last record."""
+    return {(record.topic, record.partition): record.offset + 1 for record in records}
 
 
 def _replayed(batch: Sequence[Record]) -> list[tuple[bytes, bytes | None]]:

@@ -1,0 +1,113 @@
+"""The gateway: ingress records in, checked facts out to the inbox of the entity they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from springtide.agents import passage
+from springtide.agents.authority import Authority
+from springtide.agents.impact import dead_letter
+from springtide.agents.topics import DEAD_LETTERS, INBOX_ORDER, INBOX_SKU
+from springtide.agents.work import Work
+from springtide.codecs.cloudevents import Refused, decode
+from springtide.codecs.facts import INGRESS_TOPICS, INVENTORY
+from springtide.codecs.messages import Fact, digest, encode, encode_data
+from springtide.codecs.records import Record
+
+_VERSION: Final = b"\x01"
+_NO_HEADERS: Final[dict[str, bytes]] = {}
+_encode_row: Final = msgspec.msgpack.Encoder().encode
+_decode_row: Final = msgspec.msgpack.Decoder(passage.Passed).decode
+
+
+class Gateway:
+    """See the module. Its only state is how far it has told the others that it has come."""
+
+    kind = "gateway"
+    inputs: tuple[str, ...] = INGRESS_TOPICS
+    projection: str | None = None
+    idle_after_s: float | None = 0.03
+
+    def __init__(self, inbox_partitions: int, authority: Authority | None = None) -> None:
+        self._inbox_partitions = inbox_partitions
+        self._authority = authority or Authority()
+
+    def step(self, work: Work, records: Sequence[Record]) -> None:
+        """Checks each record and passes it on, or writes a dead letter that says what is wrong with it."""
+        check = self._authority.check
+        meta = work.meta
+        topic_index = {name: index for index, name in enumerate(INGRESS_TOPICS)}
+        for record in records:
+            try:
+                event = decode(
+                    record.topic,
+                    record.key,
+                    record.value,
+                    dict(record.headers) if record.headers else _NO_HEADERS,
+                )
+                check(event)
+            except Refused as refused:
+                work.count(f"dead_letters.{refused.code}")
+                work.emit(DEAD_LETTERS, *dead_letter(record, refused.code, refused.field, refused.reason))
+                continue
+            envelope = event.envelope
+            subject = envelope.subject
+            is_stock = record.topic == INVENTORY
+            time_us = event.time_us
+            if time_us > meta.time_us:
+                meta.time_us = time_us
+            recorded_us = event.recorded_us
+            work.emit(
+                INBOX_SKU if is_stock else INBOX_ORDER,
+                subject.encode(),
+                encode(
+                    Fact(
+                        event.fact.code,
+                        time_us,
+                        record.timestamp_ms * 1_000 if recorded_us is None else recorded_us,
+                        digest(envelope.source, envelope.id, subject),
+                        envelope.source,
+                        envelope.id,
+                        (topic_index[record.topic], record.partition, record.offset),
+                        event.sequence,
+                        envelope.correlationid or (None if is_stock else subject),
+                        encode_data(event.data),
+                    )
+                ),
+            )
+        self._tick(work, records)
+
+    def _tick(self, work: Work, records: Sequence[Record]) -> None:
+        seen = {name: offset - 1 for name, offset in work.meta.positions.items()}
+        for record in records:
+            seen[f"{record.topic}/{record.partition}"] = record.offset
+        if not passage.due(work, seen, records[-1].timestamp_ms if records else None):
+            return
+        stock = {name: offset for name, offset in seen.items() if name.startswith(f"{INVENTORY}/")}
+        rest = {name: offset for name, offset in seen.items() if name not in stock}
+        if stock:
+            passage.broadcast(work, INBOX_SKU, self._inbox_partitions, stock)
+        if rest:
+            passage.broadcast(work, INBOX_ORDER, self._inbox_partitions, rest)
+
+    def dead_letter(self, record: Record, error: Exception) -> tuple[str, bytes, bytes]:
+        return (
+            DEAD_LETTERS,
+            *dead_letter(record, "step_failed", "", f"the gateway failed on it: {error!r}"),
+        )
+
+    # --- rows ---
+
+    def projection_key(self, key: bytes) -> bytes | None:  # noqa: ARG002 - the gateway projects nothing
+        return None
+
+    def encode_row(self, key: bytes, row: Any) -> bytes:  # noqa: ARG002 - one kind of row
+        return _VERSION + _encode_row(row)
+
+    def decode_row(self, key: bytes, raw: bytes) -> Any:
+        if raw[:1] != _VERSION:
+            raise ValueError(f"row {key!r} has version {raw[:1]!r}, this reads {_VERSION!r}")
+        return _decode_row(raw[1:])

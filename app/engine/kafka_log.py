@@ -1,0 +1,265 @@
+"""The `Log` on Kafka: one transactional producer for each open actor, readers that see committed records."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from time import monotonic
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, KafkaError, ProducerFenced
+
+from springtide.app.broker.connection import BrokerConnection
+from springtide.app.broker.topics import describe_topics
+from springtide.app.engine.fetch import fetch
+from springtide.app.engine.log import ActorId, Commit, Fenced, LogUnavailable
+from springtide.codecs.records import Record
+from springtide.codecs.records import TopicPartition as Place
+
+BATCH_BYTES: Final = 1 << 20
+REQUEST_BYTES_MAX: Final = 16 << 20
+READ_RECORDS_MAX: Final = 20_000
+FETCH_BYTES: Final = 4 << 20
+# Each step of a transaction that the broker answers with "not yet" is asked again after so long.
+RETRY_BACKOFF_MS: Final = 3
+TRANSACTION_TIMEOUT_MS: Final = 60_000
+REQUEST_TIMEOUT_MS: Final = 15_000
+READ_WAIT_S: Final = 0.5
+END_TIMEOUT_S: Final = 20.0
+
+
+class KafkaLog:
+    """See the module. `start` before use, `close` at the end; all in one event loop."""
+
+    def __init__(self, connection: BrokerConnection, *, offsets_every_s: float = 0.0) -> None:
+        """`offsets_every_s`: how often at most an actor's transaction also carries the group's offsets."""
+        self._connection = connection
+        self._offsets_every_s = offsets_every_s
+        self._counts: dict[str, int] = {}
+        self._identity: str | None = None
+        self._ends: Any = None
+
+    async def start(self) -> None:
+        """Raises LogUnavailable if the broker does not answer."""
+        self._ends = self._consumer()
+        await _answered(self._ends.start(), "the broker could not be reached")
+
+    async def close(self) -> None:
+        if self._ends is not None:
+            with suppress(KafkaError):
+                await self._ends.stop()
+
+    async def open_writer(self, actor: ActorId, group: str) -> KafkaWriter:
+        producer = AIOKafkaProducer(
+            **self._connection.aiokafka_options(),
+            client_id=actor.transactional_id,
+            transactional_id=actor.transactional_id,
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            retry_backoff_ms=RETRY_BACKOFF_MS,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=REQUEST_BYTES_MAX,
+        )
+        try:
+            async with asyncio.timeout(END_TIMEOUT_S):
+                await producer.start()
+                # Having a producer id means that every earlier one is fenced and its transaction ended.
+                await asyncio.shield(producer._txn_manager.wait_for_pid())  # noqa: SLF001 - begin() would do it later
+        except (KafkaError, OSError, TimeoutError) as error:
+            await _abandon(producer)
+            raise LogUnavailable(f"{actor.transactional_id} could not be opened: {error!r}") from error
+        except BaseException:
+            await _abandon(producer)
+            raise
+        return KafkaWriter(producer, actor, group, self._offsets_every_s)
+
+    async def end(self, topic_partition: Place) -> int:
+        tp = TopicPartition(*topic_partition)
+        ends = await _answered(self._ends.end_offsets([tp]), f"{_name(topic_partition)} has no known end")
+        return int(ends[tp])
+
+    async def read(
+        self, topic_partition: Place, position: int, end: int | None = None
+    ) -> AsyncIterator[Sequence[Record]]:
+        if end is not None and position >= end:
+            return
+        tp = TopicPartition(*topic_partition)
+        consumer = self._consumer()
+        await _answered(consumer.start(), f"{_name(topic_partition)} can't be read")
+        try:
+            consumer.assign([tp])
+            consumer.seek(tp, position)
+            while end is None or position < end:
+                found = await _answered(
+                    fetch(consumer._fetcher, None, READ_WAIT_S, READ_RECORDS_MAX),  # noqa: SLF001 - see fetch
+                    f"{_name(topic_partition)} can't be read at {position}",
+                )
+                records = found.get(tp, [])
+                # Past the records there may be transaction markers, or what compaction left out.
+                position = int(
+                    await _answered(
+                        consumer.position(tp), f"{_name(topic_partition)} can't be read at {position}"
+                    )
+                )
+                if end is not None and records and records[-1].offset >= end:
+                    records = [record for record in records if record.offset < end]
+                yield records
+        finally:
+            with suppress(KafkaError):
+                await consumer.stop()
+
+    async def partitions(self, topic: str) -> int:
+        count = self._counts.get(topic)
+        if count is None:
+            try:
+                states = await describe_topics(self._connection, [topic], offsets=False)
+            except Exception as error:
+                raise LogUnavailable(f"topic '{topic}' could not be looked up: {error}") from error
+            if not states:
+                raise ValueError(f"there is no topic '{topic}'")
+            count = self._counts[topic] = len(states[0].partitions)
+        return count
+
+    async def identity(self) -> str:
+        if self._identity is None:
+            admin = AIOKafkaAdminClient(
+                **self._connection.aiokafka_options(), request_timeout_ms=REQUEST_TIMEOUT_MS
+            )
+            try:
+                await _answered(admin.start(), "the broker could not be reached")
+                cluster = await _answered(admin.describe_cluster(), "the cluster has no known id")
+            finally:
+                with suppress(KafkaError):
+                    await admin.close()
+            self._identity = f"kafka-{cluster['cluster_id']}"
+        return self._identity
+
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def _consumer(self) -> Any:
+        return AIOKafkaConsumer(
+            **self._connection.aiokafka_options(),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=FETCH_BYTES,
+            fetch_max_wait_ms=200,
+            check_crcs=True,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            retry_backoff_ms=20,
+        )
+
+
+class KafkaWriter:
+    """The open writer of one actor."""
+
+    def __init__(
+        self, producer: AIOKafkaProducer, actor: ActorId, group: str, offsets_every_s: float
+    ) -> None:
+        self._producer = producer
+        self._actor = actor
+        self._group = group
+        self._offsets_every_s = offsets_every_s
+        self._offsets_at = 0.0
+
+    async def append(self, commit: Commit) -> int:
+        """One transaction: 1. begin. 2. All records, in as few batches as they fit. 3. The group's offsets.
+        4. Commit. The position is the one after the last changelog record; the marker behind it is no
+        record, and reading from there skips it."""
+        producer = self._producer
+        futures: list[asyncio.Future[Any]] = []
+        try:
+            async with asyncio.timeout(END_TIMEOUT_S):
+                # 1
+                await producer.begin_transaction()
+                # 2
+                in_last = await self._send(self._actor.changelog, commit.changelog, futures)
+                last = futures[-1]
+                for place, records in commit.messages.items():
+                    await self._send(place, records, futures)
+                # 3
+                now = monotonic()
+                if commit.positions and now - self._offsets_at >= self._offsets_every_s:
+                    self._offsets_at = now
+                    offsets = {
+                        TopicPartition(topic, partition): offset
+                        for (topic, partition), offset in commit.positions.items()
+                    }
+                    await producer.send_offsets_to_transaction(offsets, self._group)
+                # 4
+                await producer.commit_transaction()
+                for future in futures:
+                    future.result()
+        except (ProducerFenced, InvalidProducerEpoch) as error:
+            _forget(futures)
+            raise Fenced(f"{self._actor.transactional_id} was opened by another writer") from error
+        except (KafkaError, IllegalOperation, asyncio.InvalidStateError, OSError, TimeoutError) as error:
+            _forget(futures)
+            if any(isinstance(_error(future), (ProducerFenced, InvalidProducerEpoch)) for future in futures):
+                raise Fenced(f"{self._actor.transactional_id} was opened by another writer") from error
+            raise LogUnavailable(
+                f"a step of {self._actor.transactional_id} did not end: {error!r}"
+            ) from error
+        return int(last.result().offset) + in_last
+
+    async def close(self) -> None:
+        await _abandon(self._producer)
+
+    async def _send(
+        self,
+        place: Place,
+        records: Sequence[tuple[bytes | None, bytes | None]],
+        futures: list[asyncio.Future[Any]],
+    ) -> int:
+        """Adds the batches' futures; returns how many records the last batch has."""
+        producer = self._producer
+        batch = producer.create_batch()
+        append: Callable[..., Any] = batch.append
+        for key, value in records:
+            if append(key=key, value=value, timestamp=None) is None:
+                futures.append(await producer.send_batch(batch, place[0], partition=place[1]))
+                batch = producer.create_batch()
+                append = batch.append
+                if append(key=key, value=value, timestamp=None) is None:
+                    raise ValueError(f"a record for {_name(place)} is larger than a batch may be")
+        futures.append(await producer.send_batch(batch, place[0], partition=place[1]))
+        return int(batch.record_count())
+
+
+async def _answered(question: Awaitable[Any], problem: str) -> Any:
+    """The answer; LogUnavailable with what could not be done if there is none."""
+    try:
+        async with asyncio.timeout(END_TIMEOUT_S):
+            return await question
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise LogUnavailable(f"{problem}: {error!r}") from error
+
+
+async def _abandon(producer: AIOKafkaProducer) -> None:
+    """Lets a producer go without waiting for what it has not sent: a transaction it left open is aborted by
+    whoever opens the actor next, or by the broker in time."""
+    sender = producer._sender  # noqa: SLF001 - stop() would flush first, and hang if it can't
+    producer._closed = True  # noqa: SLF001
+    with suppress(KafkaError, OSError, TimeoutError, asyncio.CancelledError):
+        async with asyncio.timeout(END_TIMEOUT_S):
+            if sender is not None:
+                await sender.close()
+            await producer.client.close()
+
+
+def _forget(futures: Sequence[asyncio.Future[Any]]) -> None:
+    """The step has failed as a whole: what became of its parts interests nobody any more."""
+    for future in futures:
+        future.add_done_callback(_error)
+
+
+def _error(future: asyncio.Future[Any]) -> BaseException | None:
+    return future.exception() if future.done() and not future.cancelled() else None
+
+
+def _name(place: Place) -> str:
+    return f"{place[0]}/{place[1]}"

@@ -1,0 +1,149 @@
+"""A `Store` in RocksDB, with one block cache and one bound on memtables for all partitions of a process."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rocksdict import BlockBasedOptions, Cache, Options, Rdict, ReadOptions, WriteBatch, WriteBufferManager
+
+from springtide.app.engine.store import POSITION_KEY, StoreFailed, parse_position, position_value
+
+MIB = 1 << 20
+_FILES_MAX = 256
+_LOCKED = "lock"
+
+
+class StoreResources:
+    """What all stores of one process share. `cache_mb` bounds blocks, `write_buffer_mb` memtables."""
+
+    def __init__(self, cache_mb: int, write_buffer_mb: int) -> None:
+        self.cache = Cache(cache_mb * MIB)
+        self.write_buffers = WriteBufferManager.new_write_buffer_manager_with_cache(
+            write_buffer_mb * MIB, False, self.cache
+        )
+        self._write_buffer_bytes = max(MIB, min(16 * MIB, write_buffer_mb * MIB // 4))
+
+    def options(self) -> Any:
+        """Options of one store: point look-ups by bloom filter, small files, no log of statistics."""
+        tables = BlockBasedOptions()
+        tables.set_block_cache(self.cache)
+        tables.set_bloom_filter(10, False)
+        tables.set_cache_index_and_filter_blocks(True)
+        tables.set_pin_l0_filter_and_index_blocks_in_cache(True)
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        options.set_block_based_table_factory(tables)
+        options.set_write_buffer_manager(self.write_buffers)
+        options.set_write_buffer_size(self._write_buffer_bytes)
+        options.set_max_write_buffer_number(3)
+        options.set_max_open_files(_FILES_MAX)
+        options.set_max_background_jobs(2)
+        options.set_keep_log_file_num(2)
+        options.set_max_total_wal_size(64 * MIB)
+        options.set_paranoid_checks(True)
+        options.set_stats_dump_period_sec(0)
+        return options
+
+    def memory_bytes(self) -> tuple[int, int]:
+        """(blocks in the cache, memtables), in bytes."""
+        return int(self.cache.get_usage()), int(self.write_buffers.get_usage())
+
+
+class RocksStore:
+    """See the module. One folder, one owner: RocksDB's own lock file keeps others out."""
+
+    def __init__(self, folder: Path, resources: StoreResources) -> None:
+        """Opens the folder; one that is damaged is thrown away and begun anew.
+
+        Raises StoreFailed if it can't be used at all: another process has it, the disk is full, no right.
+        """
+        self._folder = folder
+        self._resources = resources
+        self._db: Any = None
+        try:
+            self._open()
+        except StoreFailed as error:
+            if _LOCKED in str(error).lower():
+                raise
+            self._throw_away()
+            self._open()
+
+    def position(self, identity: str) -> int:
+        position = parse_position(self.get_many([POSITION_KEY])[0], identity)
+        if position is None:
+            self.reset()
+            return 0
+        return position
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        try:
+            found: list[bytes | None] = self._db.get(list(keys))
+        except Exception as error:
+            raise StoreFailed(f"{self._folder} can't be read: {error}") from error
+        return found
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        options = ReadOptions()
+        after = _after(prefix)
+        if after is not None:
+            options.set_iterate_upper_bound(after)
+        try:
+            yield from self._db.items(from_key=prefix, read_opt=options)
+        except Exception as error:
+            raise StoreFailed(f"{self._folder} can't be read: {error}") from error
+
+    def write(self, puts: Iterable[tuple[bytes, bytes | None]], identity: str, position: int) -> None:
+        batch = WriteBatch(raw_mode=True)
+        put, delete = batch.put, batch.delete
+        for key, value in puts:
+            if value is None:
+                delete(key)
+            else:
+                put(key, value)
+        put(POSITION_KEY, position_value(identity, position))
+        try:
+            self._db.write(batch)
+        except Exception as error:
+            raise StoreFailed(f"{self._folder} can't be written: {error}") from error
+
+    def reset(self) -> None:
+        self.close()
+        self._throw_away()
+        self._open()
+
+    def close(self) -> None:
+        db, self._db = self._db, None
+        if db is not None:
+            db.close()
+
+    def disk_bytes(self) -> int:
+        """Size of the table files."""
+        return int(self._db.property_int_value("rocksdb.total-sst-files-size") or 0)
+
+    def _open(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._db = Rdict(str(self._folder), self._resources.options())
+        except Exception as error:
+            raise StoreFailed(f"{self._folder} can't be opened: {error}") from error
+
+    def _throw_away(self) -> None:
+        try:
+            shutil.rmtree(self._folder, ignore_errors=False)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise StoreFailed(
+                f"{self._folder} is damaged and can't be thrown away: {error}; delete it by hand"
+            ) from error
+
+
+def _after(prefix: bytes) -> bytes | None:
+    """The first key after all keys that begin with `prefix`; None if there is none."""
+    for at in range(len(prefix) - 1, -1, -1):
+        if prefix[at] < 0xFF:
+            return prefix[:at] + bytes([prefix[at] + 1])
+    return None
