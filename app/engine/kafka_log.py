@@ -49,8 +49,7 @@ class KafkaLog:
 
     async def close(self) -> None:
         if self._ends is not None:
-            with suppress(KafkaError):
-                await self._ends.stop()
+            await _stop(self._ends)
 
     async def open_writer(self, actor: ActorId, group: str) -> KafkaWriter:
         producer = AIOKafkaProducer(
@@ -108,8 +107,7 @@ class KafkaLog:
                     records = [record for record in records if record.offset < end]
                 yield records
         finally:
-            with suppress(KafkaError):
-                await consumer.stop()
+            await _stop(consumer)
 
     async def partitions(self, topic: str) -> int:
         count = self._counts.get(topic)
@@ -237,6 +235,12 @@ async def _answered(question: Awaitable[Any], problem: str) -> Any:
             return await question
     except (KafkaError, OSError, TimeoutError) as error:
         raise LogUnavailable(f"{problem}: {error!r}") from error
+
+
+async def _stop(consumer: Any) -> None:
+    # A consumer that is stopped soon after its start cancels a task of its own and trips over it.
+    with suppress(KafkaError, asyncio.CancelledError):
+        await consumer.stop()
 
 
 async def _abandon(producer: AIOKafkaProducer) -> None:

@@ -1,0 +1,157 @@
+"""Faust's Kafka transport with batches: an agent gets one message for each (topic partition, fetch).
+
+The value of such a message is the list of its records, and its offset the last one's. What Faust keeps for
+each event (acks, gaps between offsets, commits by interval) is left out: positions are committed by the
+actors, with what they stand for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from typing import Any, ClassVar
+
+import faust
+from aiokafka import AIOKafkaConsumer
+from faust.transport.drivers import aiokafka as faust_kafka
+from faust.types import TP, ConsumerMessage
+from faust.types.transports import ConsumerT, ProducerT
+
+from springtide.app.broker.connection import BrokerConnection
+from springtide.app.engine.fetch import fetch
+
+FETCH_RECORDS_MAX = 4_096
+FETCH_BYTES = 1 << 20
+FETCH_WAIT_MS = 500
+
+
+class BatchSchema(faust.Schema):
+    """Hands a batch through as it is."""
+
+    def compile(self, app: Any, **_: Any) -> Any:
+        create_event = app.create_event
+
+        async def decode(message: Any, *, propagate: bool = False) -> Any:  # noqa: ARG001 - Faust's signature
+            return create_event(None, message.value, message.headers, message)
+
+        return decode
+
+
+class _Thread(faust_kafka.AIOKafkaConsumerThread):
+    """The thread that Faust's consumer lives in."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        conf = self.app.conf
+        # Faust's own assignor gives one worker the same partition of all topics that have as many, and
+        # leaves partitions where they are.
+        self._assignor = self.app.assignor
+        return AIOKafkaConsumer(
+            **transport.connection.aiokafka_options(),
+            client_id=conf.broker_client_id,
+            group_id=conf.id,
+            group_instance_id=conf.consumer_group_instance_id,
+            partition_assignment_strategy=[self._assignor],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            max_poll_interval_ms=int(conf.broker_max_poll_interval * 1_000),
+            max_partition_fetch_bytes=FETCH_BYTES,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            request_timeout_ms=int(conf.broker_request_timeout * 1_000),
+            session_timeout_ms=int(conf.broker_session_timeout * 1_000),
+            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1_000),
+            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1_000),
+            metadata_max_age_ms=conf.consumer_metadata_max_age_ms,
+            connections_max_idle_ms=conf.consumer_connections_max_idle_ms,
+            retry_backoff_ms=20,
+        )
+
+    def highwater(self, tp: Any) -> Any:
+        return self._ensure_consumer().last_stable_offset(tp)
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: Collection[Any],
+        timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
+        max_records: int | None = None,  # noqa: ARG002 - Faust's signature
+    ) -> Any:
+        if not self.consumer.flow_active:
+            return {}
+        fetcher = consumer._fetcher  # noqa: SLF001 - see app.engine.fetch
+        if consumer._closed or fetcher._closed:  # noqa: SLF001
+            raise faust_kafka.ConsumerStoppedError
+        with fetcher._subscriptions.fetch_context():  # noqa: SLF001
+            return await fetch(fetcher, active_partitions, timeout or 0.0, FETCH_RECORDS_MAX)
+
+
+class BatchConsumer(faust_kafka.Consumer):
+    """Faust's consumer, giving batches and committing nothing."""
+
+    def _new_consumer_thread(self) -> Any:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109
+        """One message for each partition that something was fetched of."""
+        generation = self.app.consumer_generation_id
+        records, _ = await self._wait_next_records(timeout)
+        if not records or self.should_stop:
+            return
+        for tp, batch in records.items():
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                # A rebalance: Faust seeks to the committed positions after it, so nothing is lost.
+                return
+            last = batch[-1]
+            yield (
+                tp,
+                ConsumerMessage(
+                    tp.topic,
+                    tp.partition,
+                    last.offset,
+                    last.timestamp_ms / 1_000,
+                    0,
+                    (),
+                    None,
+                    batch,
+                    None,
+                    0,
+                    0,
+                    TP(tp.topic, tp.partition),
+                    generation_id=generation,
+                ),
+            )
+
+    def ack(self, message: Any) -> bool:
+        message.acked = True
+        return True
+
+    async def _add_gap(self, tp: Any, offset_from: int, offset_to: int) -> None:
+        """Offsets have gaps (compaction, transaction markers); nobody counts them here."""
+
+    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002
+        return False
+
+    def verify_event_path(self, now: float, tp: Any) -> None:
+        """Stalls are seen in the lag figures."""
+
+
+class _Producer(faust_kafka.Producer):
+    """Faust's own producer, which only Faust itself uses."""
+
+    def _settings_auth(self) -> Mapping[str, Any]:
+        transport: Any = self.transport
+        options = transport.connection.aiokafka_options()
+        return {name: value for name, value in options.items() if name != "bootstrap_servers"}
+
+
+class BatchTransport(faust_kafka.Transport):
+    """See the module."""
+
+    Consumer: ClassVar[type[ConsumerT]] = BatchConsumer
+    Producer: ClassVar[type[ProducerT]] = _Producer
+
+    def __init__(self, connection: BrokerConnection, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.connection = connection
+
+
+__all__ = ["BatchConsumer", "BatchSchema", "BatchTransport"]
