@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 from zlib import crc32
 
+import msgspec
 
-class Record(NamedTuple):
+
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record. `timestamp_ms` is the log's own; `headers` are empty inside the engine."""
 
     topic: str

@@ -92,7 +92,7 @@ class Launch:
 
     def _format(self, command: list[str], deadline: float) -> None:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ["format", "--cluster-id", cluster_id, "--config", str(self._properties)]
+        arguments = ["format", f"--cluster-id={cluster_id}", "--config", str(self._properties)]
         try:
             done = subprocess.run(  # noqa: S603 - the command is ours
                 [*command, "kafka.tools.StorageTool", *arguments, "--ignore-formatted"],

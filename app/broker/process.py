@@ -1,4 +1,4 @@
-"""The broker's operating-system process: started so that it ends with us, watched, and ended.
+"""An operating-system process of ours (broker, worker, view): it is watched, and ends with us.
 
 Linux can signal a process when its parent goes (PR_SET_PDEATHSIG), but "parent" there means the thread that
 forked. So each process has a keeper thread that forks it and waits for it: the thread lasts as long as the
@@ -40,8 +40,9 @@ class ChildProcess:
         env: Mapping[str, str],
         pass_fds: Sequence[int] = (),
         die_with_parent: bool = True,
+        append: bool = False,
     ) -> None:
-        """Starts `command`; its standard output and error go to `output`, which is emptied first.
+        """Starts `command`; its standard output and error go to `output`, emptied first unless `append`.
 
         `die_with_parent` ends it with this process even if that is killed; Linux only, elsewhere it is left
         running. `pass_fds` stay open in it. Raises OSError if it cannot be started.
@@ -52,18 +53,19 @@ class ChildProcess:
         self._output = output
         self._env = dict(env)
         self._pass_fds = tuple(pass_fds)
+        self._mode = "ab" if append else "wb"
         self._started = threading.Event()
         self._exited = threading.Event()
         self._error: OSError | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        threading.Thread(target=self._keep, name="broker-keeper", daemon=True).start()
+        threading.Thread(target=self._keep, name="process-keeper", daemon=True).start()
         self._started.wait()
         if self._error is not None:
             raise self._error
 
     def _keep(self) -> None:
         try:
-            with self._output.open("wb") as output:
+            with self._output.open(self._mode) as output:
                 process = subprocess.Popen(  # noqa: S603 - the command is ours
                     self._command,
                     stdin=subprocess.DEVNULL,

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol, TypeAlias
 
-from springtide.agents.work import META, ROW, TIMER, Behaviour, Meta, Timers, Work, decode_meta, derived_from
+from springtide.agents.work import (
+    META,
+    ROW,
+    SEGMENT,
+    TIMER,
+    Behaviour,
+    Meta,
+    Timers,
+    Work,
+    decode_meta,
+    derived_from,
+)
 from springtide.app.engine.log import ActorId, Commit, Log, LogUnavailable, Writer
 from springtide.app.engine.store import Store, StoreFailed
 from springtide.codecs.records import Record, TopicPartition, partition_for
@@ -192,7 +203,7 @@ class PartitionActor:
                 if batch:
                     count += len(batch)
                     position = batch[-1].offset + 1
-                    store.write(_replayed(batch), self._identity, position)
+                    store.write(replayed(store, batch), self._identity, position)
         # 3
         raw = store.get_many([META])[0]
         self.meta = Meta() if raw is None else decode_meta(raw)
@@ -326,13 +337,21 @@ def _ends(records: Sequence[Record]) -> dict[TopicPartition, int]:
     return {(record.topic, record.partition): record.offset + 1 for record in records}
 
 
-def _replayed(batch: Sequence[Record]) -> list[tuple[bytes, bytes | None]]:
-    """What a batch of changelog records means for the store."""
+def replayed(store: Store, batch: Sequence[Record]) -> list[tuple[bytes, bytes | None]]:
+    """What a batch of changelog records means for a store that stands right before it."""
     puts: list[tuple[bytes, bytes | None]] = []
+    segments: dict[bytes, bytes] = {}
     for record in batch:
-        key = record.key or b""
-        puts.append((key, record.value))
-        puts += derived_from(key, record.value)
+        key, value = record.key or b"", record.value
+        puts.append((key, value))
+        if key[:1] != SEGMENT:
+            continue
+        if value is not None:
+            segments[key] = value
+            puts += derived_from(key, value)
+        else:  # it expired, and all that followed from it with it
+            known = segments.pop(key, None) or store.get_many([key])[0]
+            puts += [(digest, None) for digest, _ in derived_from(key, known)]
     return puts
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
@@ -14,14 +14,16 @@ from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, KafkaError, 
 
 from springtide.app.broker.connection import BrokerConnection
 from springtide.app.broker.topics import describe_topics
-from springtide.app.engine.fetch import fetch
-from springtide.app.engine.log import ActorId, Commit, Fenced, LogUnavailable
+from springtide.app.engine.fetch import drain, fetch, fetched, standing
+from springtide.app.engine.log import ActorId, Commit, Fenced, Followed, LogUnavailable
 from springtide.codecs.records import Record
 from springtide.codecs.records import TopicPartition as Place
 
 BATCH_BYTES: Final = 1 << 20
 REQUEST_BYTES_MAX: Final = 16 << 20
 READ_RECORDS_MAX: Final = 20_000
+FOLLOW_RECORDS_MAX: Final = 1_000
+"""About a millisecond of work: whoever follows has other things to do in the same loop."""
 FETCH_BYTES: Final = 4 << 20
 # Each step of a transaction that the broker answers with "not yet" is asked again after so long.
 RETRY_BACKOFF_MS: Final = 3
@@ -108,6 +110,37 @@ class KafkaLog:
                 yield records
         finally:
             await _stop(consumer)
+
+    async def follow(self, positions: Mapping[Place, int]) -> AsyncIterator[Followed]:
+        places = {TopicPartition(*place): place for place in positions}
+        consumer = self._consumer()
+        await _answered(consumer.start(), "the projections can't be followed")
+        try:
+            consumer.assign(list(places))
+            for tp, place in places.items():
+                consumer.seek(tp, positions[place])
+            fetcher = consumer._fetcher  # noqa: SLF001 - see fetch
+            told = dict.fromkeys(places, 0)
+            while True:
+                for tp in await _answered(fetched(fetcher, READ_WAIT_S), "the projections can't be followed"):
+                    try:
+                        records = drain(fetcher, (tp,), FOLLOW_RECORDS_MAX).get(tp, ())
+                    except KafkaError as error:
+                        raise LogUnavailable(f"{_name(places[tp])} can't be read: {error!r}") from error
+                    now = standing(fetcher, tp)
+                    if now is not None:
+                        told[tp] = now[2]
+                        yield Followed(places[tp], records, *now)
+                    elif records:
+                        raise LogUnavailable(f"{_name(places[tp])} has moved while it was read")
+                for tp, place in places.items():
+                    now = standing(fetcher, tp)
+                    if now is not None and now[2] != told[tp]:
+                        told[tp] = now[2]
+                        yield Followed(place, (), *now)
+        finally:
+            with suppress(KafkaError):
+                await consumer.stop()
 
     async def partitions(self, topic: str) -> int:
         count = self._counts.get(topic)

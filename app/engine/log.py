@@ -5,9 +5,9 @@ Two implementations run the same contract tests: Kafka (`kafka_log`) and memory 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from springtide.codecs.records import Record, TopicPartition
 
@@ -47,6 +47,19 @@ class Commit:
     """Next input offsets, for the consumer group's lag figures; the truth is in the changelog's meta row."""
 
 
+class Followed(NamedTuple):
+    """What following one partition has brought: records, or only news of where its end is."""
+
+    place: TopicPartition
+    records: Sequence[Record]
+    position: int
+    """The next offset to read after these records."""
+    end: int
+    """The offset after the last committed record, as the log last said."""
+    heard_ms: int
+    """The reader's clock when the log last said so; it stands still while the log does not answer."""
+
+
 class Writer(Protocol):
     """The one open writer of an actor."""
 
@@ -76,6 +89,14 @@ class Log(Protocol):
         """Committed records from `position` on, in batches; stops at `end`, or never if it is None.
 
         A batch may be empty (nothing new yet). Raises LogUnavailable.
+        """
+        ...
+
+    def follow(self, positions: Mapping[TopicPartition, int]) -> AsyncIterator[Followed]:
+        """Committed records of many partitions from their positions on, with one reader, without end.
+
+        Between records each partition is heard of now and then with none. While the log does not answer,
+        nothing comes; the reader finds it again by itself. Raises LogUnavailable if it can't begin.
         """
         ...
 

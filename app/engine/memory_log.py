@@ -6,9 +6,9 @@ no reader sees. Every await passes a `checkpoint`, where a simulator may stop, c
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
-from springtide.app.engine.log import ActorId, Commit, Fenced
+from springtide.app.engine.log import ActorId, Commit, Fenced, Followed
 from springtide.codecs.records import Record, TopicPartition
 
 READ_RECORDS_MAX = 500
@@ -61,6 +61,16 @@ class MemoryLog:
             stop = min(len(records), position + READ_RECORDS_MAX, len(records) if end is None else end)
             yield [r for r in records[position:stop] if r is not None]
             position = max(position, stop)
+
+    async def follow(self, positions: Mapping[TopicPartition, int]) -> AsyncIterator[Followed]:
+        at = dict(positions)
+        while True:
+            for place, position in at.items():
+                await self._checkpoint("follow")
+                end = len(self._partition(place))
+                at[place] = stop = max(position, min(end, position + READ_RECORDS_MAX))
+                records = [r for r in self._partition(place)[position:stop] if r is not None]
+                yield Followed(place, records, stop, end, self._clock_ms())
 
     async def partitions(self, topic: str) -> int:
         if topic not in self._topics:
