@@ -18,6 +18,7 @@ from springtide.codecs.messages import Fact, digest, encode, encode_data
 from springtide.codecs.records import Record
 
 _VERSION: Final = b"\x01"
+_TOPIC_INDEX: Final = {name: index for index, name in enumerate(INGRESS_TOPICS)}
 _NO_HEADERS: Final[dict[str, bytes]] = {}
 _encode_row: Final = msgspec.msgpack.Encoder().encode
 _decode_row: Final = msgspec.msgpack.Decoder(passage.Passed).decode
@@ -38,12 +39,13 @@ class Gateway:
     def step(self, work: Work, records: Sequence[Record]) -> None:
         """Checks each record and passes it on, or writes a dead letter that says what is wrong with it."""
         check = self._authority.check
-        meta = work.meta
-        topic_index = {name: index for index, name in enumerate(INGRESS_TOPICS)}
+        emit = work.emit
+        newest_us = work.meta.time_us
         for record in records:
+            topic = record.topic
             try:
                 event = decode(
-                    record.topic,
+                    topic,
                     record.key,
                     record.value,
                     dict(record.headers) if record.headers else _NO_HEADERS,
@@ -51,40 +53,37 @@ class Gateway:
                 check(event)
             except Refused as refused:
                 work.count(f"dead_letters.{refused.code}")
-                work.emit(DEAD_LETTERS, *dead_letter(record, refused.code, refused.field, refused.reason))
+                emit(DEAD_LETTERS, *dead_letter(record, refused.code, refused.field, refused.reason))
                 continue
             envelope = event.envelope
             subject = envelope.subject
-            is_stock = record.topic == INVENTORY
+            is_stock = topic == INVENTORY
             time_us = event.time_us
-            if time_us > meta.time_us:
-                meta.time_us = time_us
+            if time_us > newest_us:
+                newest_us = time_us
             recorded_us = event.recorded_us
-            work.emit(
-                INBOX_SKU if is_stock else INBOX_ORDER,
-                subject.encode(),
-                encode(
-                    Fact(
-                        event.fact.code,
-                        time_us,
-                        record.timestamp_ms * 1_000 if recorded_us is None else recorded_us,
-                        digest(envelope.source, envelope.id, subject),
-                        envelope.source,
-                        envelope.id,
-                        (topic_index[record.topic], record.partition, record.offset),
-                        event.sequence,
-                        envelope.correlationid or (None if is_stock else subject),
-                        encode_data(event.data),
-                    )
-                ),
+            fact = Fact(
+                event.fact.code,
+                time_us,
+                record.timestamp_ms * 1_000 if recorded_us is None else recorded_us,
+                digest(envelope.source, envelope.id, subject),
+                envelope.source,
+                envelope.id,
+                (_TOPIC_INDEX[topic], record.partition, record.offset),
+                event.sequence,
+                envelope.correlationid or (None if is_stock else subject),
+                encode_data(event.data),
             )
-        self._tick(work, records)
+            emit(INBOX_SKU if is_stock else INBOX_ORDER, subject.encode(), encode(fact))
+        work.meta.time_us = newest_us
+        if passage.is_time(work, records[-1].timestamp_ms if records else None):
+            self._tick(work, records)
 
     def _tick(self, work: Work, records: Sequence[Record]) -> None:
         seen = {name: offset - 1 for name, offset in work.meta.positions.items()}
-        for record in records:
-            seen[f"{record.topic}/{record.partition}"] = record.offset
-        if not passage.due(work, seen, records[-1].timestamp_ms if records else None):
+        for (topic, partition), offset in {(r.topic, r.partition): r.offset for r in records}.items():
+            seen[f"{topic}/{partition}"] = offset
+        if not passage.is_news(work, seen, records[-1].timestamp_ms if records else None):
             return
         stock = {name: offset for name, offset in seen.items() if name.startswith(f"{INVENTORY}/")}
         rest = {name: offset for name, offset in seen.items() if name not in stock}

@@ -56,7 +56,8 @@ class OrderActor:
                     passage.saw(work, name, offset)
             else:
                 raise TypeError(f"an OrderActor has no use for {type(message).__name__}")
-        if passage.due(work, work.meta.seen, records[-1].timestamp_ms if records else None):
+        log_ms = records[-1].timestamp_ms if records else None
+        if passage.is_time(work, log_ms) and passage.is_news(work, work.meta.seen, log_ms):
             passage.broadcast(work, INBOX_SKU, self._inbox_partitions, work.meta.seen, work.partition)
 
     # --- messages ---

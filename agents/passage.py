@@ -46,10 +46,16 @@ def saw(work: Work, name: str, offset: int) -> None:
         seen[name] = offset
 
 
-def due(work: Work, seen: dict[str, int], log_ms: int | None) -> bool:
-    """Whether `seen` is to be passed on now, and then marks it passed. `log_ms` None: nothing else comes."""
+def is_time(work: Work, log_ms: int | None) -> bool:
+    """Whether it is long enough in log time since something was passed on. None: nothing else comes now."""
+    passed: Passed | None = work.get(PASSED_KEY)
+    return log_ms is None or passed is None or log_ms - passed.log_ms >= TICK_EVERY_MS
+
+
+def is_news(work: Work, seen: dict[str, int], log_ms: int | None) -> bool:
+    """Whether `seen` is more than was last passed on; from now on it counts as passed on."""
     passed: Passed = work.get(PASSED_KEY) or Passed()
-    if seen == passed.seen or (log_ms is not None and log_ms - passed.log_ms < TICK_EVERY_MS):
+    if seen == passed.seen:
         return False
     passed.seen = dict(seen)
     passed.log_ms = passed.log_ms if log_ms is None else log_ms

@@ -7,8 +7,8 @@ Keys of a partition's state, by first byte:
 
     r<row key>            a row: the state of an entity, or of a part of it
     t<due, 8 bytes><key>  a timer: the entity `key` wants to be called when stream time reaches `due`
-    d<digest>             an event that was applied, with the stream time then (never in the changelog)
-    D<number, 8 bytes>    a segment: the digests one step has added, with that time
+    d<digest>             an event that was applied, with its slice of stream time (never in the changelog)
+    D<number, 8 bytes>    a segment: the digests one step has added in one slice of stream time
     m                     the meta row: input positions, stream time, how far ingress was seen
 """
 
@@ -25,6 +25,9 @@ from springtide.codecs.records import Record, TopicPartition
 ROW, TIMER, DIGEST, SEGMENT, META = b"r", b"t", b"d", b"D", b"m"
 DIGEST_BYTES: Final = 16
 EXPIRED_SEGMENTS_PER_STEP_MAX: Final = 64
+DEDUP_SLICES: Final = 256
+"""Into how many slices the retention window is cut: what is remembered of when an event was applied is its
+slice, so that what counts as a duplicate does not depend on how events were batched."""
 MARKER: Final = b"\x00position"
 """Key of the record by which each step tells a projection's followers its meta row: positions, time, seen."""
 
@@ -117,7 +120,9 @@ class Work:
         "_dirty",
         "_known",
         "_reader",
+        "_renewed",
         "_retention_us",
+        "_slice_us",
         "_timer_changes",
         "counts",
         "meta",
@@ -152,9 +157,11 @@ class Work:
         self._dirty: set[bytes] = set()
         self._deleted: set[bytes] = set()
         self._known: dict[bytes, int | None] = {}
-        self._digests: list[bytes] = []
+        self._digests: dict[int, list[bytes]] = {}
         self._timer_changes: dict[bytes, tuple[int | None, int | None]] = {}
         self._retention_us = dedup_retention_us
+        self._slice_us = max(1, dedup_retention_us // DEDUP_SLICES)
+        self._renewed = False
 
     # --- rows ---
 
@@ -201,16 +208,31 @@ class Work:
 
     def is_new(self, digest: bytes) -> bool:
         """Whether this event was not applied here within the retention window; from now on it was."""
-        now = self.meta.time_us
-        if digest not in self._known:
+        known = self._known
+        if digest in known:
+            at = known[digest]
+        else:
             raw = self._reader.get_many([DIGEST + digest])[0]
-            self._known[digest] = None if raw is None else int.from_bytes(raw, "big")
-        at = self._known[digest]
-        if at is not None and at >= now - self._retention_us:
-            return False
-        self._known[digest] = now
-        self._digests.append(digest)
+            at = None if raw is None else int.from_bytes(raw, "big")
+        now = self.meta.time_us
+        if at is not None:
+            if at >= self._horizon(now):
+                return False
+            self._renewed = True
+            if at in self._digests:  # one step that spans the whole window
+                self._digests[at].remove(digest)
+        now -= now % self._slice_us
+        known[digest] = now
+        added = self._digests.get(now)
+        if added is None:
+            added = self._digests[now] = []
+        added.append(digest)
         return True
+
+    def _horizon(self, now_us: int) -> int:
+        """The oldest slice of stream time that still counts."""
+        oldest = now_us - self._retention_us
+        return oldest - oldest % self._slice_us
 
     # --- time ---
 
@@ -277,14 +299,15 @@ class Work:
             if new is not None and old != new:
                 changelog.append((timer_key(new, key), b"1"))
         local: list[tuple[bytes, bytes | None]] = []
-        if self._digests:
-            segment = (SEGMENT + meta.segment_next.to_bytes(8, "big"), _segment(meta.time_us, self._digests))
-            meta.segment_next += 1
-            changelog.append(segment)
-            local += derived_from(*segment)
+        # What expired goes before what is added: an event that came again long after is in both.
         for key, value in self._expired_segments():
             changelog.append((key, None))
             local += [(k, None) for k, _ in derived_from(key, value)]
+        for at, digests in self._digests.items():
+            segment = (SEGMENT + meta.segment_next.to_bytes(8, "big"), _segment(at, digests))
+            meta.segment_next += 1
+            changelog.append(segment)
+            local += derived_from(*segment)
         meta.steps += 1
         meta_raw = _encode_meta(meta)
         changelog.append((META, meta_raw))
@@ -294,9 +317,12 @@ class Work:
         return changelog, local
 
     def _expired_segments(self) -> list[tuple[bytes, bytes]]:
-        meta, horizon = self.meta, self.meta.time_us - self._retention_us
+        meta, horizon = self.meta, self._horizon(self.meta.time_us)
+        # Where an expired event came again its first segment must go in this very step, or it would take
+        # the digest with it later; segments go in their order, so all that is expired goes.
+        limit = meta.segment_next if self._renewed else EXPIRED_SEGMENTS_PER_STEP_MAX
         expired: list[tuple[bytes, bytes]] = []
-        while meta.segment_oldest < meta.segment_next and len(expired) < EXPIRED_SEGMENTS_PER_STEP_MAX:
+        while meta.segment_oldest < meta.segment_next and len(expired) < limit:
             key = SEGMENT + meta.segment_oldest.to_bytes(8, "big")
             value = self._reader.get_many([key])[0]
             if value is None or int.from_bytes(value[:8], "big") >= horizon:
@@ -307,7 +333,7 @@ class Work:
 
 
 def _segment(time_us: int, digests: list[bytes]) -> bytes:
-    """Segment format: 8 bytes of stream time (big endian), then the digests."""
+    """Segment format: 8 bytes, the start of its slice of stream time (big endian), then the digests."""
     return time_us.to_bytes(8, "big") + b"".join(digests)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND_US = 1_000_000
@@ -26,12 +27,22 @@ def instant(text: str) -> int:
     return micros(at)
 
 
+@lru_cache(maxsize=4_096)
+def _day(days: int) -> str:
+    return (EPOCH + timedelta(days=days)).date().isoformat()
+
+
 def rfc3339(at_us: int) -> str:
     """An instant as RFC 3339 in UTC, with as many decimals as it needs (none, 3 or 6)."""
-    at = EPOCH + timedelta(microseconds=at_us)
-    fraction = at_us % SECOND_US
-    spec = "seconds" if fraction == 0 else "milliseconds" if fraction % 1_000 == 0 else "microseconds"
-    return at.replace(tzinfo=None).isoformat(timespec=spec) + "Z"
+    days, rest_us = divmod(at_us, DAY_US)
+    seconds, fraction_us = divmod(rest_us, SECOND_US)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    text = f"{_day(days)}T{hour:02d}:{minute:02d}:{second:02d}"
+    if fraction_us == 0:
+        return text + "Z"
+    milliseconds, rest = divmod(fraction_us, 1_000)
+    return f"{text}.{fraction_us:06d}Z" if rest else f"{text}.{milliseconds:03d}Z"
 
 
 def day_start(text: str) -> int:
