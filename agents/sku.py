@@ -106,10 +106,10 @@ class SkuActor:
         if answer_to is not None and all(row.order_id != answer_to for row in changed):
             asked = sku.allocation(answer_to)
             if asked is not None:
+                work.put(sku.row_key(asked), asked)
                 changed.append(asked)
         for row in changed:
             lines = tell(row)
-            work.put(sku.row_key(row), row)
             work.emit(
                 INBOX_ORDER,
                 row.order_id.encode(),

@@ -112,7 +112,9 @@ def sums(folder: Path) -> list[tuple[str, int]]:
 
     found = []
     for current in folder.rglob("CURRENT"):
-        database = Rdict(str(current.parent), options=Options(raw_mode=True), access_type=AccessType.read_only())
+        database = Rdict(
+            str(current.parent), options=Options(raw_mode=True), access_type=AccessType.read_only()
+        )
         found += [(key[1:].decode(), int(value)) for key, value in database.items() if key[:1] == b"r"]
         database.close()
     return found

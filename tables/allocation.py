@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 
-from springtide.codecs.messages import Demand, SuppliedLine
+from springtide.codecs.messages import Demand, DemandLine, SuppliedLine
 from springtide.tables.rows import Rows
 from springtide.tables.sku import (
     Allocation,
@@ -18,6 +18,7 @@ from springtide.tables.sku import (
     Queue,
     ShipmentOf,
     Taken,
+    ahead,
     choose,
     consume,
     footprint,
@@ -99,24 +100,14 @@ class Sku:
         row.max_splits = demand.max_splits
         self._attach_shipments(row, demand.shipments)
         for asked in demand.lines:
-            line = row.lines.get(asked.line_id)
-            if line is None:
-                line = row.lines[asked.line_id] = Taken(asked.line_id)
-            line.want = asked.want
-            line.location = asked.location
-            line.released = asked.released
-            _ship(line, asked.shipped)
-            open_units = max(0, line.want - sum(line.shipped.values()))
-            surplus = sum(line.cells.values()) + line.backordered - open_units
-            if surplus > 0:
-                fewer = min(surplus, line.backordered)
-                line.backordered -= fewer
-                give_back(line, surplus - fewer)
-            elif surplus < 0:
-                line.backordered -= surplus
-            if row.parked and line.cells:
-                kept = give_back(line, sum(line.cells.values()))
-                line.backordered = max(0, open_units - kept)
+            _want(row, asked)
+        if len(row.lines) > len(demand.lines):
+            named = {asked.line_id for asked in demand.lines}
+            for line_id in row.lines:
+                if line_id not in named:
+                    _want(row, DemandLine(line_id, 0, None, {}, {}))
+        _cover_issued(row)
+        _keep_whole(row)
         self._settle_row(row, before)
         self._take_pledges(row)
         return True
@@ -127,7 +118,12 @@ class Sku:
         for shipment_id, location, units in shipments:
             cells = current.setdefault(shipment_id, {})
             cells[location] = cells.get(location, 0) + units
-        for shipment_id in current.keys() - row.shipments.keys():
+        for shipment_id in row.shipments:
+            if shipment_id not in current:  # voided: told by shipment and by issue, it was one leaving
+                row.issued.pop(shipment_id, None)
+        for shipment_id in current:
+            if shipment_id in row.shipments:
+                continue
             known = self.shipment_of(shipment_id)
             if known is None:
                 self.put_shipment_of(shipment_id, ShipmentOf(row.order_id))
@@ -160,6 +156,7 @@ class Sku:
         before = footprint(row)
         cells = row.issued.setdefault(shipment_id or "", {})
         cells[location] = cells.get(location, 0) + units
+        _cover_issued(row)
         self._settle_row(row, before)
 
     def convert(self, cells: dict[str, int], order_id: str, line_id: str) -> bool:
@@ -170,11 +167,14 @@ class Sku:
         if row is None or line is None:
             return False
         before = footprint(row)
-        for location in sorted(cells):
-            units = min(cells[location], line.backordered, max(0, self.head.cell(location).open))
-            if units > 0 and line.location in (None, location):
+        if line.backordered and not row.parked:
+            order = sorted(cells)
+            left = {location: min(cells[location], self.head.cell(location).open) for location in order}
+            chosen = choose(left, order, line, line.backordered, row.single, row.max_splits)
+            for location, units in chosen.items():
                 line.backordered -= units
                 line.cells[location] = line.cells.get(location, 0) + units
+            _keep_whole(row)
         self._settle_row(row, before)
         return True
 
@@ -197,13 +197,33 @@ class Sku:
     def settle(self) -> None:
         """After any change: takes back what the stock no longer covers, then fills who waits, by rank."""
         head = self.head
-        for location in sorted(head.cells):
-            cell = head.cells[location]
-            if cell.committed > max(0, cell.sellable):
-                self._take_back(location)
+        if head.short or any(cell.committed > max(0, cell.sellable) for cell in head.cells.values()):
+            for location in sorted(head.cells):
+                self._cover(location)
         self._fill()
         for row in self._touched.values():
             self._enqueue(row)
+
+    def _cover(self, location: str) -> None:
+        """Takes back what is committed beyond the stock. What could not be taken back is remembered, so that
+        the open orders are looked through again only when there may be something to take."""
+        head = self.head
+        cell = head.cells[location]
+        short = cell.committed - max(0, cell.sellable)
+        if short > 0 and (
+            short > head.short.get(location, 0)
+            or any(
+                line.cells.get(location, 0) > line.protected(location)
+                for row in self._touched.values()
+                for line in row.lines.values()
+            )
+        ):
+            self._take_back(location)
+            short = cell.committed - max(0, cell.sellable)
+        if short > 0:
+            head.short[location] = short
+        else:
+            head.short.pop(location, None)
 
     def _take_back(self, location: str) -> None:
         """Units lost: the last in rank give theirs up first, but never what a warehouse works on."""
@@ -212,22 +232,20 @@ class Sku:
             row for row in self._open_rows() if any(line.cells.get(location) for line in row.lines.values())
         ]
         for row in sorted(rows, key=lambda row: row.rank, reverse=True):
-            before = footprint(row)
             for line_id in sorted(row.lines, reverse=True):
                 line = row.lines[line_id]
-                had = sum(line.cells.values())
-                if row.complete:  # it has all of it or none
-                    give_back(line, had)
-                else:
-                    over = cell.committed - max(0, cell.sellable)
-                    take(line, location, min(over, line.cells.get(location, 0) - line.protected(location)))
-                line.backordered += had - sum(line.cells.values())
-                after = footprint(row)
-                settle_footprint(self.head, before, after)
-                before = after
-            self._touched[row.order_id] = row
-            if cell.committed <= max(0, cell.sellable):
-                return
+                over = cell.committed - max(0, cell.sellable)
+                if over <= 0:
+                    return
+                before = footprint(row)
+                # Units in its cells that were issued are no longer committed: they have left.
+                committed = before.committed.get(location, 0)
+                units = min(over, committed, line.cells.get(location, 0) - line.protected(location))
+                if units > 0:
+                    take(line, location, units)
+                    line.backordered += units
+                    _keep_whole(row)
+                    self._settle_row(row, before)
 
     def _open_rows(self) -> list[Allocation]:
         prefix = self.key + b"\x00a"
@@ -243,14 +261,18 @@ class Sku:
 
     def _fill(self) -> None:
         head = self.head
-        ranks = list(self._waiting().entries) if head.waiting else []
-        for row in self._touched.values():
-            if row.waits and row.rank not in ranks:
-                insort(ranks, row.rank)
-        if not ranks:
+        wanting = [row.rank for row in self._touched.values() if row.waits]
+        if not head.waiting and not wanting:
             return
         order = locations_by_rank(head)
         left = {location: head.cells[location].open for location in order}
+        if all(units <= 0 for units in left.values()):
+            return
+        ranks = list(self._waiting().entries) if head.waiting else []
+        for rank in wanting:
+            at = bisect_left(ranks, rank)
+            if at == len(ranks) or ranks[at] != rank:
+                ranks.insert(at, rank)
         for _, order_id in ranks:
             if all(units <= 0 for units in left.values()):
                 return
@@ -264,12 +286,14 @@ class Sku:
                 for location, units in cells.items():
                     line.cells[location] = line.cells.get(location, 0) + units
                     line.backordered -= units
-                    left[location] -= units
+            if chosen:
+                had = {location: head.cells[location].committed for location in order}
+                self._settle_row(waiting, before)
+                for location in order:  # not the units given: some may have left already
+                    left[location] -= head.cells[location].committed - had[location]
             for line in waiting.lines.values():
                 if line.backordered:
                     set_aside(left, order, line.location, line.backordered)
-            if chosen:
-                self._settle_row(waiting, before)
 
     def _choose(
         self, row: Allocation, left: dict[str, int], order: list[str]
@@ -315,11 +339,12 @@ class Sku:
         self._rows.put(self.key, head)
         changed: list[Allocation] = []
         for order_id, row in self._touched.items():
+            is_open = row.is_open
             was_open = self._was_open.get(order_id)
-            if was_open is not None and was_open != row.is_open:
+            if was_open is not None and was_open != is_open:
                 self._rows.delete(self._row_key(order_id, was_open))
-            self._rows.put(self.row_key(row), row)
-            if any(line.told != (line.allocated, line.backordered) for line in row.lines.values()):
+            self._rows.put(self._row_key(order_id, is_open), row)
+            if any(line.is_news for line in row.lines.values()):
                 changed.append(row)
         return changed
 
@@ -336,18 +361,66 @@ def tell(row: Allocation) -> tuple[SuppliedLine, ...]:
     row.seq += 1
     lines = []
     for line in row.lines.values():
-        line.told = (line.allocated, line.backordered)
+        line.told = (line.backordered, line.by_location())
         lines.append(SuppliedLine(line.line_id, line.allocated, line.backordered, dict(line.cells)))
     return tuple(lines)
+
+
+def _want(row: Allocation, asked: DemandLine) -> None:
+    """Moves one line to new totals; what it wants beyond what it has is backordered."""
+    line = row.lines.get(asked.line_id)
+    if line is None:
+        line = row.lines[asked.line_id] = Taken(asked.line_id)
+    line.want = asked.want
+    line.location = asked.location
+    line.released = asked.released
+    _ship(line, asked.shipped)
+    open_units = max(0, line.want - sum(line.shipped.values()))
+    surplus = sum(line.cells.values()) + line.backordered - open_units
+    if surplus > 0:
+        fewer = min(surplus, line.backordered)
+        line.backordered -= fewer
+        give_back(line, surplus - fewer)
+    elif surplus < 0:
+        line.backordered -= surplus
+
+
+def _cover_issued(row: Allocation) -> None:
+    """Units that left for an order before it had any there are its own all the same: it lacks them no more,
+    and no stock is needed for them."""
+    if row.parked or row.complete or row.single:
+        return
+    for location, units in ahead(row).items():
+        units -= sum(line.cells.get(location, 0) for line in row.lines.values())
+        for line in row.lines.values():
+            more = min(units, line.backordered)
+            if more > 0 and line.location in (None, location):
+                line.cells[location] = line.cells.get(location, 0) + more
+                line.backordered -= more
+                units -= more
+
+
+def _keep_whole(row: Allocation) -> None:
+    """Who takes all or nothing keeps no part: it waits with nothing, but for what a warehouse works on.
+    Otherwise two could keep for ever what the other one needs."""
+    whole_row = row.parked or (row.complete and row.waits)
+    if not whole_row and not row.single:
+        return
+    for line in row.lines.values():
+        if line.cells and (whole_row or line.backordered):
+            had = sum(line.cells.values())
+            line.backordered += had - give_back(line, had)
 
 
 def _ship(line: Taken, shipped: dict[str, int]) -> None:
     """Moves a line to new totals of units that left; fewer than before means a shipment was voided, and its
     units are back where they were, still the line's."""
-    for location in shipped.keys() | line.shipped.keys():
-        change = shipped.get(location, 0) - line.shipped.get(location, 0)
-        if change > 0:
-            consume(line, location, change)
-        elif change < 0:
-            line.cells[location] = line.cells.get(location, 0) - change
+    for location, units in line.shipped.items():
+        back = units - shipped.get(location, 0)
+        if back > 0:
+            line.cells[location] = line.cells.get(location, 0) + back
+    for location, units in shipped.items():
+        more = units - line.shipped.get(location, 0)
+        if more > 0:
+            consume(line, location, more)
     line.shipped = {location: units for location, units in shipped.items() if units}

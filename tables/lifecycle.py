@@ -13,6 +13,7 @@ from springtide.codecs.times import day_start
 from springtide.tables.order import (
     EXCEPTIONS_MAX,
     KEPT_MAX,
+    PARCEL_RANK,
     SCANS_MAX,
     STEPS,
     Kept,
@@ -29,6 +30,7 @@ from springtide.tables.order import (
     total,
 )
 
+_MILESTONES: Final = {"released": "released_to_warehouse", "attempted": "delivery_attempted"}
 UNKNOWN_LOCATION: Final = "?"
 """Where units left from if no fact, line or allocation tells."""
 
@@ -50,11 +52,14 @@ class Change(msgspec.Struct):
     """Names of milestones added."""
 
     def reach(self, name: str, inferred: bool = False) -> None:
-        """Marks a milestone, once; a fact replaces what was only inferred."""
+        """Marks a milestone, once; a fact replaces what was only inferred, or no longer so."""
         for milestone in self.order.milestones:
             if milestone.name == name:
-                if milestone.inferred and not inferred:
-                    milestone.inferred = False
+                if milestone.superseded or (milestone.inferred and not inferred):
+                    if milestone.superseded:
+                        self.reached.append(name)
+                    milestone.superseded = False
+                    milestone.inferred = inferred
                     milestone.occurred_us = self.at_us
                     milestone.recorded_us = self.recorded_us
                     milestone.event_id = self.event_id
@@ -70,6 +75,7 @@ class Change(msgspec.Struct):
     def apply(self, data: f.Data, code: int) -> None:
         """Applies one fact of a placed order (or the one that places it)."""
         _APPLY[code](self, data)
+        self._settle_cancelled()
 
     # --- orders ---
 
@@ -102,17 +108,18 @@ class Change(msgspec.Struct):
         if d.revision <= order.revision:
             return
         order.revision = d.revision
-        shipped = self._shipped()
         kept = {line.line_id for line in d.lines}
         for line in order.lines.values():
             if line.line_id not in kept:
-                line.cancelled = max(line.cancelled, line.ordered - shipped.get(line.line_id, 0))
+                line.removed = True
                 self.touched[line.sku] = None
         self._set_lines(d.lines)
+        shipped = self._shipped()
         for line in order.lines.values():
-            if line.open < shipped.get(line.line_id, 0):
+            if line.ships_cancelled(shipped.get(line.line_id, 0)):
                 self.refuse(
-                    "changed_below_shipped", f"line {line.line_id}: {line.open} wanted, more has shipped"
+                    "changed_below_shipped",
+                    f"line {line.line_id}: {line.ordered - line.to_cancel} wanted, more has shipped",
                 )
 
     def _set_lines(self, lines: Iterable[f.OrderLine]) -> None:
@@ -125,6 +132,9 @@ class Change(msgspec.Struct):
                     "sku_changed", f"line {new.line_id} names {new.sku}, it was {line.sku}: not taken"
                 )
                 continue
+            if line.rest_cancelled:  # what was cancelled stays so; what is new is wanted
+                line.cancel_asked, line.rest_cancelled = line.ordered, False
+            line.removed = False
             line.ordered = new.qty
             line.requested_date = new.requested_date
             line.location = new.location
@@ -133,7 +143,13 @@ class Change(msgspec.Struct):
             line.substitutes_ok = new.substitutes_ok
             line.due_us = None
             if new.requested_date is not None:
-                due_us = day_start(new.requested_date[:10])
+                try:
+                    due_us = day_start(new.requested_date[:10])
+                except ValueError as error:
+                    self.refuse(
+                        "bad_requested_date", f"line {new.line_id}: {new.requested_date} is no day ({error})"
+                    )
+                    due_us = self.now_us
                 line.due_us = due_us if due_us > self.now_us else None
             self.touched[line.sku] = None
 
@@ -157,24 +173,37 @@ class Change(msgspec.Struct):
     def cancelled(self, d: f.OrderCancelled) -> None:
         order = self.order
         shipped = self._shipped()
+        before = sum(line.cancelled for line in order.lines.values())
         if d.lines is None:
             for line in order.lines.values():
-                line.cancelled += max(0, line.open - shipped.get(line.line_id, 0))
-            self._touch_all()
+                line.rest_cancelled = True
         for part in d.lines or ():
             known = order.lines.get(part.line_id)
             if known is None:
                 self.refuse("cancel_unknown_line", f"line {part.line_id} is not in the order")
                 continue
-            left = max(0, known.open - shipped.get(part.line_id, 0))
+            left = max(0, known.ordered - known.to_cancel - shipped.get(part.line_id, 0))
             if part.qty > left:
                 self.refuse(
                     "cancel_beyond_open", f"line {part.line_id}: {part.qty} cancelled, {left} were open"
                 )
-            known.cancelled += min(part.qty, left)
-            self.touched[known.sku] = None
-        whole = all(line.open <= 0 for line in order.lines.values())
-        self.reach("cancelled(all)" if whole else "cancelled(part)")
+            known.cancel_asked += min(part.qty, known.ordered - known.to_cancel)
+        self._settle_cancelled()
+        if sum(line.cancelled for line in order.lines.values()) > before:
+            whole = all(line.open <= 0 for line in order.lines.values())
+            self.reach("cancelled(all)" if whole else "cancelled(part)")
+
+    def _settle_cancelled(self) -> None:
+        """What has shipped can't be cancelled, whichever was told first; what a void brings back can."""
+        lines = [line for line in self.order.lines.values() if line.to_cancel or line.cancelled]
+        if not lines:
+            return
+        shipped = self._shipped()
+        for line in lines:
+            cancelled = min(line.to_cancel, max(0, line.ordered - shipped.get(line.line_id, 0)))
+            if cancelled != line.cancelled:
+                line.cancelled = cancelled
+                self.touched[line.sku] = None
 
     def hold_placed(self, d: f.OrderHoldPlaced) -> None:
         if d.hold_id in self.order.holds:
@@ -217,14 +246,19 @@ class Change(msgspec.Struct):
         shipment = self._shipment(d.shipment_id)
         if shipment.voided is None:
             shipment.voided = d.reason
-            for sku in shipment.skus.values():
-                self.touched[sku] = None
+            self._touch_shipment(shipment)
+            self._supersede()
 
     def scanned(self, d: f.ParcelScanned) -> None:
         shipment = self._shipment(d.shipment_id)
         scan = Scan(self.at_us, self.sequence, d.status, self.event_id, d.tracking, d.detail, d.place)
         self._add_scan(shipment, scan)
-        self.reach({"attempted": "delivery_attempted"}.get(d.status, d.status))
+        if shipment.voided is not None:
+            self.refuse("scan_of_voided_shipment", f"shipment {d.shipment_id} is void; scanned {d.status}")
+            return
+        if shipment.is_corrected(scan):
+            return
+        self.reach(_MILESTONES.get(d.status, d.status))
         if d.status == "delivered":
             self._left(shipment)
 
@@ -241,9 +275,23 @@ class Change(msgspec.Struct):
         if d.cancels not in shipment.corrected:
             shipment.corrected.append(d.cancels)
             del shipment.corrected[:-SCANS_MAX]
-        if not any(s.is_delivered for s in self.order.shipments.values()):
-            for milestone in self.order.milestones:
-                milestone.superseded = milestone.superseded or milestone.name == "delivered"
+            if not shipment.shipped:
+                self._touch_shipment(shipment)
+        self._supersede()
+
+    def _supersede(self) -> None:
+        """After a counter-fact: marks the milestones that no shipment has reached any more."""
+        whole = total(self.order)
+        standing = {step for step in STEPS if getattr(whole, step)}
+        for shipment in self.order.shipments.values():
+            if shipment.voided is None:
+                standing.update(
+                    s.status for s in shipment.scans if not s.is_exception and not shipment.is_corrected(s)
+                )
+        gone = {_MILESTONES.get(name, name) for name in (*STEPS, *PARCEL_RANK) if name not in standing}
+        for milestone in self.order.milestones:
+            if milestone.name in gone:
+                milestone.superseded = True
 
     def pick_short(self, d: f.PickShort) -> None:
         shipment = self._shipment(d.shipment_id)
@@ -259,7 +307,8 @@ class Change(msgspec.Struct):
         return shipment
 
     def _add_units(self, shipment: Shipment, step: str, lines: Iterable[f.ShipmentLine]) -> None:
-        """Units of a shipment's line at a step are stated once; the same again, by whatever event, is the same."""
+        """Units of a shipment's line at a step are stated once; the same again, by whatever event, is the same.
+        Stated differently it is an exception, and the greater count stands, whichever came first."""
         known: dict[str, int] = getattr(shipment, step)
         stated: dict[str, int] = {}
         for part in lines:
@@ -270,35 +319,44 @@ class Change(msgspec.Struct):
                 self.refuse("ships_unknown_line", f"line {part.line_id} is not in the order")
             stated[part.line_id] = stated.get(part.line_id, 0) + part.qty
             shipment.skus[part.line_id] = part.sku
-            if step in ("released", "shipped"):
-                self.touched[part.sku] = None
+        tell = step in ("released", "shipped") or shipment.is_delivered
         for line_id, units in stated.items():
-            known.setdefault(line_id, units)
+            before = known.get(line_id, 0)
+            if before not in (0, units):
+                self.refuse(
+                    "restated_differently",
+                    f"shipment {shipment.shipment_id}, line {line_id}: {step} {units}, before it was {before}",
+                )
+            known[line_id] = max(before, units)
+            tell = tell or units > shipment.released.get(line_id, 0)
+        if tell:  # what is released or shipped is greater now, said or inferred
+            self._touch_shipment(shipment)
         if shipment.voided is None:
-            names = {"released": "released_to_warehouse"}
             for earlier in STEPS[: STEPS.index(step)]:
-                self.reach(names.get(earlier, earlier), inferred=True)
-            self.reach(names.get(step, step))
+                self.reach(_MILESTONES.get(earlier, earlier), inferred=True)
+            self.reach(_MILESTONES.get(step, step))
             if step == "shipped":
-                self._check_shipped()
+                self._check_shipped(stated)
 
     def _left(self, shipment: Shipment) -> None:
         """Delivered, so it was shipped; its units left the stock though no `shipment.shipped` said so."""
         if not shipment.shipped and shipment.skus:
             self.reach("shipped", inferred=True)
-            for sku in shipment.skus.values():
-                self.touched[sku] = None
+            self._touch_shipment(shipment)
 
     def _add_scan(self, shipment: Shipment, scan: Scan) -> None:
         shipment.scans.append(scan)
-        if len(shipment.scans) > SCANS_MAX:
-            del shipment.scans[0]
+        if len(shipment.scans) > SCANS_MAX:  # a delivery is the last to go: it counts, however old
+            del shipment.scans[next((i for i, s in enumerate(shipment.scans) if s.status != "delivered"), 0)]
 
-    def _check_shipped(self) -> None:
-        for line_id, units in self._shipped().items():
+    def _check_shipped(self, line_ids: Iterable[str]) -> None:
+        shipped = self._shipped()
+        for line_id in line_ids:
             line = self.order.lines.get(line_id)
-            if line is not None and units > line.open:
-                self.refuse("shipped_beyond_open", f"line {line_id}: {units} shipped, {line.open} wanted")
+            units = shipped.get(line_id, 0)
+            if line is not None and line.ships_cancelled(units):
+                wanted = line.ordered - line.to_cancel
+                self.refuse("shipped_beyond_open", f"line {line_id}: {units} shipped, {wanted} wanted")
 
     def _shipped(self) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -306,6 +364,14 @@ class Change(msgspec.Struct):
             for line_id, units in shipment.reached().get("shipped", {}).items():
                 found[line_id] = found.get(line_id, 0) + units
         return found
+
+    def _touch_shipment(self, shipment: Shipment) -> None:
+        """The SKUs that a shipment says it ships, and those that its lines were ordered as."""
+        for line_id, sku in shipment.skus.items():
+            self.touched[sku] = None
+            line = self.order.lines.get(line_id)
+            if line is not None:
+                self.touched[line.sku] = None
 
     def _touch_all(self) -> None:
         for line in self.order.lines.values():
@@ -323,16 +389,13 @@ class Change(msgspec.Struct):
         need.lines = {line.line_id: (line.allocated, line.backordered, line.cells) for line in m.lines}
         if m.request == need.request:
             short = any(backordered for _, backordered, _ in need.lines.values())
-            if need.state == "asked":
-                need.state = ("short" if short else "granted") if self._is_saga() else "answered"
-            elif need.state in ("short", "granted"):
+            if not order.ship_complete:
+                need.state = "answered"
+            elif need.state != "parked":
                 need.state = "short" if short else "granted"
-        if self._is_saga():
+        if order.ship_complete:
             self._advance_saga()
         self._take_in()
-
-    def _is_saga(self) -> bool:
-        return self.order.ship_complete and len(self.order.needs) > 1
 
     def _advance_saga(self) -> None:
         """All or nothing over several SKUs. Nobody keeps units while another is short: the granted ones are
@@ -348,19 +411,25 @@ class Change(msgspec.Struct):
             move, to = "parked", "asked"
         else:
             return
-        if to == "parked" and any(shipment.voided is None for shipment in self.order.shipments.values()):
+        if to == "parked" and self._is_at_work():
             return  # a warehouse is at work: nothing is taken from it any more
         for sku, need in needs.items():
             if need.state == move:
                 need.state = to
                 self.touched[sku] = None
 
+    def _is_at_work(self) -> bool:
+        """Whether a warehouse works on any units; a shipment that only scans tell of names none."""
+        return any(shipment.voided is None and shipment.skus for shipment in self.order.shipments.values())
+
     def _take_in(self) -> None:
-        """Line figures from the answers. While a saga is not through, its grants are tentative: not shown."""
+        """Line figures from the answers. While a saga is not through, its grants are tentative: not shown, and
+        nothing that was shown before is taken away until a SKU says that it is short."""
         order = self.order
-        tentative = self._is_saga() and any(need.state != "granted" for need in order.needs.values())
-        short = any(need.state == "short" for need in order.needs.values())
-        tentative = tentative and not any(s.voided is None for s in order.shipments.values())
+        tentative = order.ship_complete and any(need.state != "granted" for need in order.needs.values())
+        tentative = tentative and not self._is_at_work()
+        if tentative and all(need.state != "short" for need in order.needs.values()):
+            return
         for line in order.lines.values():
             answer = order.needs.get(line.sku, _NO_NEED).lines.get(line.line_id)
             if answer is None:
@@ -368,7 +437,7 @@ class Change(msgspec.Struct):
             line.allocated, line.backordered, line.cells = answer
             if tentative:
                 line.allocated, line.cells = 0, {}
-                line.backordered = line.open if short or line.backordered else 0
+                line.backordered = line.open if line.due_us is None else 0
 
     # --- what follows ---
 
@@ -403,13 +472,22 @@ class Change(msgspec.Struct):
             self.reach("partially_allocated")
 
     def demand_lines(self, sku: str) -> tuple[tuple[DemandLine, ...], tuple[tuple[str, str, int], ...]]:
-        """All that the order wants of one SKU now, and what of it left by shipment."""
+        """All that the order wants of one SKU now, and its shipments with what of it left by each: 0 while it
+        is only released, so that the SKU knows whose a shipment is before stock facts name it."""
         order = self.order
         released: dict[str, dict[str, int]] = {}
         shipped: dict[str, dict[str, int]] = {}
+        as_other: dict[str, int] = {}
         left: list[tuple[str, str, int]] = []
         for shipment in order.shipments.values():
-            if shipment.voided is not None or sku not in shipment.skus.values():
+            if shipment.voided is not None:
+                continue
+            for line_id, of in shipment.skus.items():
+                line = order.lines.get(line_id)
+                if line is not None and line.sku == sku != of:
+                    units = shipment.reached()["shipped"].get(line_id, 0)
+                    as_other[line_id] = as_other.get(line_id, 0) + units
+            if sku not in shipment.skus.values():
                 continue
             place = shipment.location or self._place_of(shipment, sku)
             shipment.location = place
@@ -424,8 +502,7 @@ class Change(msgspec.Struct):
                     cells = shipped.setdefault(line_id, {})
                     cells[place] = cells.get(place, 0) + units
                     gone += units
-            if gone:
-                left.append((shipment.shipment_id, place, gone))
+            left.append((shipment.shipment_id, place, gone))
         lines = []
         for line_id in dict.fromkeys(
             [line.line_id for line in order.lines.values() if line.sku == sku] + [*released]
@@ -433,7 +510,7 @@ class Change(msgspec.Struct):
             line = order.lines.get(line_id)
             wanted = 0
             if line is not None and line.sku == sku and line.due_us is None and not self._is_rejected():
-                wanted = line.open
+                wanted = max(0, line.open - as_other.get(line_id, 0))
             lines.append(
                 DemandLine(
                     line_id,

@@ -27,6 +27,7 @@ class Line(msgspec.Struct, array_like=True):
     sku: str
     ordered: int
     cancelled: int = 0
+    """What cancellations leave out, as far as it has not shipped: follows from the facts below and shipments."""
     requested_date: str | None = None
     due_us: int | None = None
     """When a line for later is to be allocated; None once that is done, or where it is due at once."""
@@ -37,11 +38,26 @@ class Line(msgspec.Struct, array_like=True):
     allocated: int = 0
     backordered: int = 0
     cells: dict[str, int] = {}
-    """Location -> units allocated and not yet shipped."""
+    """Location -> units allocated and not yet shipped when the SKU last had news."""
+    cancel_asked: int = 0
+    """Units that `order.cancelled` named, shipped or not."""
+    rest_cancelled: bool = False
+    """`order.cancelled` named all that is not shipped."""
+    removed: bool = False
+    """The newest revision does not name this line."""
 
     @property
     def open(self) -> int:
         return self.ordered - self.cancelled
+
+    @property
+    def to_cancel(self) -> int:
+        """Units that facts cancel, those that have shipped included."""
+        return self.ordered if self.rest_cancelled or self.removed else min(self.cancel_asked, self.ordered)
+
+    def ships_cancelled(self, shipped: int) -> bool:
+        """Whether more has shipped than facts leave wanted; "all that is not shipped" is never more."""
+        return shipped > self.ordered - (0 if self.rest_cancelled else self.to_cancel)
 
 
 class Scan(msgspec.Struct, array_like=True):
@@ -77,28 +93,33 @@ class Shipment(msgspec.Struct, array_like=True):
 
     def reached(self) -> dict[str, dict[str, int]]:
         """Step -> line_id -> units at that step or beyond it: what was shipped was picked, though nobody
-        said so, and what was delivered was shipped."""
+        said so, and what was delivered was shipped. Steps may share a dict: read it only."""
         if self.voided is not None:
             return {}
-        delivered = self.is_delivered
-        at: dict[str, int] = {}
-        if delivered and not self.shipped:
-            at = dict(self.packed or self.picked or self.released)
-        found: dict[str, dict[str, int]] = {} if delivered else {"delivered": {}}
-        for step in ("shipped", "packed", "picked", "released"):
-            for line_id, units in getattr(self, step).items():
-                if units > at.get(line_id, 0):
-                    at[line_id] = units
-            found[step] = dict(at)
-            if delivered and step == "shipped":
-                found["delivered"] = found[step]
-        return found
+        at = self.shipped
+        if self.is_delivered:
+            at = at or self.packed or self.picked or self.released
+            delivered = at
+        else:
+            delivered = _NOTHING
+        packed = _at_least(self.packed, at)
+        picked = _at_least(self.picked, packed)
+        return {
+            "delivered": delivered,
+            "shipped": at,
+            "packed": packed,
+            "picked": picked,
+            "released": _at_least(self.released, picked),
+        }
 
     @property
     def is_delivered(self) -> bool:
-        return any(
-            s.status == "delivered" and not s.is_exception and not self.is_corrected(s) for s in self.scans
-        )
+        for scan in self.scans:
+            if scan.status == "delivered" and not scan.is_exception:
+                if self.corrected and self.is_corrected(scan):
+                    continue
+                return True
+        return False
 
     def is_corrected(self, scan: Scan) -> bool:
         return any(scan.event_id == c or scan.event_id.endswith(f" {c}") for c in self.corrected)
@@ -111,6 +132,20 @@ class Shipment(msgspec.Struct, array_like=True):
         return max(scans, key=lambda s: (s.at_us, s.sequence, PARCEL_RANK[s.status])).status
 
 
+def _at_least(stated: dict[str, int], beyond: dict[str, int]) -> dict[str, int]:
+    """Line_id -> units stated for a step, or known to be beyond it, whichever are more."""
+    if not beyond or stated == beyond:
+        return stated
+    if not stated:
+        return beyond
+    merged = dict(beyond)
+    for line_id, units in stated.items():
+        if units > merged.get(line_id, 0):
+            merged[line_id] = units
+    return merged
+
+
+_NOTHING: Final[dict[str, int]] = {}
 STEPS: Final = ("released", "picked", "packed", "shipped")
 PARCEL_RANK: Final = {
     name: rank
@@ -264,8 +299,15 @@ def total(order: Order) -> Ledger:
         whole.allocated += line.allocated
         whole.backordered += line.backordered
     for shipment in order.shipments.values():
-        for step, at in shipment.reached().items():
-            setattr(whole, step, getattr(whole, step) + sum(at.values()))
+        reached = shipment.reached()
+        if not reached:
+            continue
+        whole.released += sum(reached["released"].values())
+        if reached["picked"]:
+            whole.picked += sum(reached["picked"].values())
+            whole.packed += sum(reached["packed"].values())
+            whole.shipped += sum(reached["shipped"].values())
+            whole.delivered += sum(reached["delivered"].values())
     return whole
 
 

@@ -114,6 +114,8 @@ class Head(msgspec.Struct, array_like=True):
     """Facts applied so far, demands included."""
     changed_us: int = 0
     """Stream time of the last change."""
+    short: dict[str, int] = {}
+    """Location -> units committed beyond the stock that can't be taken back: warehouses work on them."""
     known: bool = False
     """Whether any stock or supply fact ever named this SKU; orders alone do not make one."""
 
@@ -143,12 +145,27 @@ class Taken(msgspec.Struct, array_like=True):
     """Location -> units on released shipments, those that left included. Such units are not taken back."""
     shipped: dict[str, int] = {}
     backordered: int = 0
-    told: tuple[int, int] = (0, 0)
-    """(allocated, backordered) as last answered."""
+    told: tuple[int, dict[str, int]] = (0, {})
+    """(backordered, allocated by location) as last answered."""
 
     @property
     def allocated(self) -> int:
         return sum(self.cells.values()) + sum(self.shipped.values())
+
+    def by_location(self) -> dict[str, int]:
+        """Location -> units allocated, shipped ones included: shipping alone is no news to the order."""
+        found = dict(self.cells)
+        for location, units in self.shipped.items():
+            found[location] = found.get(location, 0) + units
+        return found
+
+    @property
+    def is_news(self) -> bool:
+        """Whether the line has something else than its order was last told."""
+        backordered, cells = self.told
+        return self.backordered != backordered or cells != (
+            self.by_location() if self.shipped else self.cells
+        )
 
     def protected(self, location: str) -> int:
         """Units at a location that a warehouse already works on."""
@@ -183,11 +200,17 @@ class Allocation(msgspec.Struct, array_like=True):
 
     @property
     def is_open(self) -> bool:
-        return any(line.backordered or line.cells for line in self.lines.values())
+        for line in self.lines.values():
+            if line.backordered or line.cells:
+                return True
+        return False
 
     @property
     def waits(self) -> bool:
-        return any(line.backordered for line in self.lines.values())
+        for line in self.lines.values():
+            if line.backordered:
+                return True
+        return False
 
 
 class Queue(msgspec.Struct, array_like=True):
@@ -239,37 +262,48 @@ def footprint(allocation: Allocation) -> Footprint:
     for cells in allocation.shipments.values():
         for location, units in cells.items():
             gone[location] = gone.get(location, 0) + units
+    for location, units in ahead(allocation, gone).items():
+        gone[location] = gone.get(location, 0) + units
+        if location in committed:
+            committed[location] = max(0, committed[location] - units)
+    return Footprint(committed, backordered, gone)
+
+
+def ahead(allocation: Allocation, shipped: dict[str, int] | None = None) -> dict[str, int]:
+    """Location -> units that stock facts say have left for an order beyond what its shipments say."""
+    found: dict[str, int] = {}
     if allocation.issued:
-        shipped = dict(gone)
-        unexplained = dict(gone)
+        if shipped is None:
+            shipped = {}
+            for cells in allocation.shipments.values():
+                for location, units in cells.items():
+                    shipped[location] = shipped.get(location, 0) + units
+        unexplained = dict(shipped)
         for shipment, cells in allocation.issued.items():
             told = allocation.shipments.get(shipment, {})
             for location, units in cells.items():
                 if shipment:
-                    gone[location] = gone.get(location, 0) + max(0, units - told.get(location, 0))
+                    found[location] = found.get(location, 0) + max(0, units - told.get(location, 0))
                     unexplained[location] = unexplained.get(location, 0) - min(units, told.get(location, 0))
         for location, units in allocation.issued.get("", {}).items():
-            gone[location] = gone.get(location, 0) + max(0, units - unexplained.get(location, 0))
-        for location, units in gone.items():
-            ahead = units - shipped.get(location, 0)
-            if ahead > 0 and location in committed:
-                committed[location] = max(0, committed[location] - ahead)
-    return Footprint(committed, backordered, gone)
+            found[location] = found.get(location, 0) + max(0, units - unexplained.get(location, 0))
+    return found
 
 
 def settle_footprint(head: Head, before: Footprint, after: Footprint) -> None:
-    """Moves the head by what an allocation's footprint has changed."""
-    for location in before.committed.keys() | after.committed.keys():
+    """Moves the head by what an allocation's footprint has changed; in the order of dicts, never of sets,
+    since cells are written in the order in which they appear."""
+    for location in before.committed | after.committed:
         change = after.committed.get(location, 0) - before.committed.get(location, 0)
         if change:
             head.cell(location).committed += change
-    for asked in before.backordered.keys() | after.backordered.keys():
+    for asked in before.backordered | after.backordered:
         change = after.backordered.get(asked, 0) - before.backordered.get(asked, 0)
         if change and asked is None:
             head.backordered += change
         elif change and asked is not None:
             head.cell(asked).backordered += change
-    for location in before.gone.keys() | after.gone.keys():
+    for location in before.gone | after.gone:
         change = after.gone.get(location, 0) - before.gone.get(location, 0)
         if change:
             head.cell(location).sellable -= change

@@ -106,7 +106,10 @@ class Stock:
             p: max(0, head.cells.get(p, _NO_STOCK).free - head.cells.get(p, _NO_STOCK).safety_stock)
             for p in places
         }
-        left = min(sum(room.values()), max(0, available_now(head)))
+        available = available_now(head, d.location)
+        if d.location is not None:
+            available -= head.backordered  # who takes any location waits for this one too
+        left = max(0, min(sum(room.values()), available))
         if d.qty > left:
             self._end(d.hold_id, "refused", d.qty, left)
             self._note("hold_refused", f"hold {d.hold_id} asked for {d.qty}, {left} were left")

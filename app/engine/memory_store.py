@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
 from springtide.app.engine.store import POSITION_KEY, parse_position, position_value
 
 
 class MemoryStore:
-    """A dict; sorted only when scanned. `snapshot` and `restore` let a simulator tear it."""
+    """A dict; looked through when scanned. `snapshot` and `restore` let a simulator tear it."""
 
     def __init__(self) -> None:
         self._entries: dict[bytes, bytes] = {}
@@ -26,10 +25,7 @@ class MemoryStore:
         return [get(key) for key in keys]
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        keys = sorted(self._entries)
-        for key in keys[bisect_left(keys, prefix) :]:
-            if not key.startswith(prefix):
-                return
+        for key in sorted(key for key in self._entries if key.startswith(prefix)):
             yield key, self._entries[key]
 
     def write(self, puts: Iterable[tuple[bytes, bytes | None]], identity: str, position: int) -> None:

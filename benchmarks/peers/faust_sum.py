@@ -53,7 +53,7 @@ def build(
     topic = app.topic(args.topic, key_type=str, key_serializer="raw", value_serializer="json", internal=False)
     left = args.events
 
-    @app.agent(topic)
+    @app.agent(topic)  # type: ignore[untyped-decorator]  # Faust is untyped
     async def add(stream: Any) -> None:
         nonlocal left
         async for event in stream:
@@ -124,6 +124,7 @@ def main(end: Callable[[int], None] = os._exit) -> None:
     parser = measure.sum_arguments(__doc__, events=60_000)
     parser.add_argument("--guarantee", choices=["exactly_once", "at_least_once"], default="exactly_once")
     args = parser.parse_args()
+    measure.end_on_sigterm()
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     partitions = asyncio.run(partition_count(args.bootstrap, args.topic))
     folder = Path(tempfile.mkdtemp(prefix="faust-sum-"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -65,6 +66,11 @@ def state(sums: Iterable[tuple[str, int]]) -> dict[str, int]:
     """What a peer says of its own state after the run, to be held against the expected sums."""
     pairs = list(sums)
     return {"keys": len(pairs), "total": sum(value for _key, value in pairs), "digest": digest(pairs)}
+
+
+def end_on_sigterm() -> None:
+    """Lets SIGTERM end this program by way of its `finally` blocks, which end children and delete folders."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
 
 def leave_out(peer: str, why: str) -> NoReturn:
