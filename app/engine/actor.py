@@ -136,11 +136,13 @@ class PartitionActor:
                     # what waits is applied from the recovered position on.
                     self._observer.reopened(self.actor, error)
                     await self._recover_with_tries()
+                    settled = False  # what an idle step wanted to say may not have been said
                 except StoreFailed as error:
                     # The log has everything: the local state is thrown away and rebuilt, once for each failure.
                     self._observer.reopened(self.actor, error)
                     self._throw_store_away()
                     await self._recover_with_tries()
+                    settled = False
         finally:
             self.recovered = False
             await self._close()
@@ -221,10 +223,13 @@ class PartitionActor:
         ends: dict[TopicPartition, int] = {}
         for run in runs:
             first, last = run[0], run[-1]
-            position = positions.get(f"{first.topic}/{first.partition}", 0)
+            place = (first.topic, first.partition)
+            position = ends.get(place)
+            if position is None:
+                position = positions.get(f"{first.topic}/{first.partition}", 0)
             if last.offset >= position:
                 records += run if first.offset >= position else [r for r in run if r.offset >= position]
-                ends[first.topic, first.partition] = last.offset + 1
+                ends[place] = last.offset + 1
         return records, ends
 
     async def _apply(self, records: Sequence[Record], ends: dict[TopicPartition, int]) -> None:

@@ -8,7 +8,7 @@ costs more than all else on a record's way through the engine. Here the batches 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from itertools import chain, islice
 from time import time
 from typing import Any
@@ -122,12 +122,17 @@ def drain(
 
 
 async def fetch(
-    fetcher: Any, partitions: Collection[Any] | None, timeout_s: float, records_max: int
+    fetcher: Any,
+    partitions: Collection[Any] | None,
+    timeout_s: float,
+    records_max: int,
+    is_open: Callable[[], bool] = lambda: True,
 ) -> dict[TopicPartition, list[Record]]:
-    """The same, waiting up to `timeout_s` for something to come."""
+    """The same, waiting up to `timeout_s` for something to come. Nothing is taken while it is not `is_open`,
+    so that what a rebalance would drop stays where it is."""
     if fetcher._subscriptions.reassignment_in_progress:
         await fetcher._subscriptions.wait_for_assignment()
-    drained = drain(fetcher, partitions, records_max)
+    drained = drain(fetcher, partitions, records_max) if is_open() else {}
     if drained or timeout_s <= 0:
         return drained
     waiter = fetcher._create_fetch_waiter()
@@ -136,7 +141,13 @@ async def fetch(
         waiter.cancel()
         return {}
     waiter.result()  # authorization errors
-    return drain(fetcher, partitions, records_max)
+    return drain(fetcher, partitions, records_max) if is_open() else {}
+
+
+def wake(fetcher: Any) -> None:
+    """Ends the waiting of every `fetch`, in the thread of its loop."""
+    for waiter in list(fetcher._fetch_waiters):
+        fetcher._notify(waiter)
 
 
 async def fetched(fetcher: Any, timeout_s: float) -> list[Any]:

@@ -22,6 +22,7 @@ from springtide.codecs.records import TopicPartition as Place
 BATCH_BYTES: Final = 1 << 20
 REQUEST_BYTES_MAX: Final = 16 << 20
 READ_RECORDS_MAX: Final = 20_000
+FOLLOW_BYTES: Final = 1 << 20
 FOLLOW_RECORDS_MAX: Final = 1_000
 """About a millisecond of work: whoever follows has other things to do in the same loop."""
 FETCH_BYTES: Final = 4 << 20
@@ -30,6 +31,8 @@ RETRY_BACKOFF_MS: Final = 3
 TRANSACTION_TIMEOUT_MS: Final = 60_000
 REQUEST_TIMEOUT_MS: Final = 15_000
 READ_WAIT_S: Final = 0.5
+PROBE_BYTES: Final = 16 << 10
+PROBE_WAIT_MS: Final = 1_000
 END_TIMEOUT_S: Final = 20.0
 
 
@@ -43,6 +46,7 @@ class KafkaLog:
         self._counts: dict[str, int] = {}
         self._identity: str | None = None
         self._ends: Any = None
+        self._probe: Any = None
 
     async def start(self) -> None:
         """Raises LogUnavailable if the broker does not answer."""
@@ -82,6 +86,32 @@ class KafkaLog:
         ends = await _answered(self._ends.end_offsets([tp]), f"{_name(topic_partition)} has no known end")
         return int(ends[tp])
 
+    async def ends(self, topic_partitions: Sequence[Place]) -> dict[Place, int]:
+        tps = {TopicPartition(*place): place for place in topic_partitions}
+        ends = await _answered(self._ends.end_offsets(list(tps)), "partitions have no known end")
+        return {tps[tp]: int(end) for tp, end in ends.items()}
+
+    async def first(self, topic_partition: Place, position: int, end: int) -> Record | None:
+        tp, problem = (
+            TopicPartition(*topic_partition),
+            f"{_name(topic_partition)} can't be read at {position}",
+        )
+        if self._probe is None:
+            self._probe = self._consumer(fetch_bytes=PROBE_BYTES)
+            await _answered(self._probe.start(), problem)
+        self._probe.assign([tp])
+        self._probe.seek(tp, position)
+        while position < end:
+            found = await _answered(self._probe.getmany(tp, timeout_ms=PROBE_WAIT_MS, max_records=1), problem)
+            for record in found.get(tp, ()):
+                value = Record(*topic_partition, record.offset, record.timestamp, record.key, record.value)
+                return value if record.offset < end else None
+            at = int(await _answered(self._probe.position(tp), problem))
+            if at == position:
+                raise LogUnavailable(f"{problem}: nothing came")
+            position = at
+        return None
+
     async def read(
         self, topic_partition: Place, position: int, end: int | None = None
     ) -> AsyncIterator[Sequence[Record]]:
@@ -113,7 +143,7 @@ class KafkaLog:
 
     async def follow(self, positions: Mapping[Place, int]) -> AsyncIterator[Followed]:
         places = {TopicPartition(*place): place for place in positions}
-        consumer = self._consumer()
+        consumer = self._consumer(fetch_bytes=FOLLOW_BYTES)
         await _answered(consumer.start(), "the projections can't be followed")
         try:
             consumer.assign(list(places))
@@ -171,13 +201,13 @@ class KafkaLog:
     async def pause(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
-    def _consumer(self) -> Any:
+    def _consumer(self, fetch_bytes: int = FETCH_BYTES) -> Any:
         return AIOKafkaConsumer(
             **self._connection.aiokafka_options(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            max_partition_fetch_bytes=FETCH_BYTES,
+            max_partition_fetch_bytes=fetch_bytes,
             fetch_max_wait_ms=200,
             check_crcs=True,
             request_timeout_ms=REQUEST_TIMEOUT_MS,

@@ -83,6 +83,14 @@ class Log(Protocol):
         """The offset after the last committed record (records in open transactions do not count)."""
         ...
 
+    async def ends(self, topic_partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """The same of many partitions, asked for at once."""
+        ...
+
+    async def first(self, topic_partition: TopicPartition, position: int, end: int) -> Record | None:
+        """The first committed record from `position` on and before `end`; None if there is none."""
+        ...
+
     def read(
         self, topic_partition: TopicPartition, position: int, end: int | None = None
     ) -> AsyncIterator[Sequence[Record]]:

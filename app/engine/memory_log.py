@@ -52,6 +52,14 @@ class MemoryLog:
         await self._checkpoint("end")
         return len(self._partition(topic_partition))
 
+    async def ends(self, topic_partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return {place: await self.end(place) for place in topic_partitions}
+
+    async def first(self, topic_partition: TopicPartition, position: int, end: int) -> Record | None:
+        await self._checkpoint("first")
+        found = (r for r in self._partition(topic_partition)[position:end] if r is not None)
+        return next(found, None)
+
     async def read(
         self, topic_partition: TopicPartition, position: int, end: int | None = None
     ) -> AsyncIterator[Sequence[Record]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from springtide.app.engine.store import POSITION_KEY, StoreFailed, parse_positio
 
 MIB = 1 << 20
 _FILES_MAX = 256
-_LOCKED = "lock"
+# RocksDB's words when another process, or this one, has the folder open. A bare "lock" would be found in
+# "block checksum mismatch" too, and in any path.
+_LOCKED = ("While lock file: ", "lock hold by current process")
 
 
 class StoreResources:
@@ -66,7 +69,7 @@ class RocksStore:
         try:
             self._open()
         except StoreFailed as error:
-            if _LOCKED in str(error).lower():
+            if any(words in str(error.__cause__) for words in _LOCKED):
                 raise
             self._throw_away()
             self._open()
@@ -90,9 +93,17 @@ class RocksStore:
         after = _after(prefix)
         if after is not None:
             options.set_iterate_upper_bound(after)
+        found: Any = None
         try:
-            yield from self._db.items(from_key=prefix, read_opt=options)
+            # `items` would end at a damaged block as if it were the last.
+            found = self._db.iter(options)
+            found.seek(prefix)
+            while found.valid():
+                yield found.key(), found.value()
+                found.next()
+            found.status()
         except Exception as error:
+            found = None  # it would hold the folder open for as long as someone looks at the error
             raise StoreFailed(f"{self._folder} can't be read: {error}") from error
 
     def write(self, puts: Iterable[tuple[bytes, bytes | None]], identity: str, position: int) -> None:
@@ -117,7 +128,9 @@ class RocksStore:
     def close(self) -> None:
         db, self._db = self._db, None
         if db is not None:
-            db.close()
+            # A damaged one can't write out what it has in memory; it lets go of its folder all the same.
+            with suppress(Exception):
+                db.close()
 
     def disk_bytes(self) -> int:
         """Size of the table files."""

@@ -7,7 +7,7 @@ actors, with what they stand for.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from typing import Any, ClassVar
 
 import faust
@@ -17,7 +17,7 @@ from faust.types import TP, ConsumerMessage
 from faust.types.transports import ConsumerT, ProducerT
 
 from springtide.app.broker.connection import BrokerConnection
-from springtide.app.engine.fetch import fetch
+from springtide.app.engine.fetch import fetch, wake
 
 FETCH_RECORDS_MAX = 4_096
 FETCH_BYTES = 1 << 20
@@ -68,6 +68,18 @@ class _Thread(faust_kafka.AIOKafkaConsumerThread):
     def highwater(self, tp: Any) -> Any:
         return self._ensure_consumer().last_stable_offset(tp)
 
+    async def seek_to_committed(self) -> Any:
+        return await self.call_thread(self._seek_to_committed, self._ensure_consumer())
+
+    async def _seek_to_committed(self, consumer: Any) -> Any:
+        """A partition without a committed position goes back to its beginning: aiokafka leaves it where the
+        last fetch ended, and what a rebalance made us drop of it would never be read again."""
+        committed = await consumer.seek_to_committed()
+        uncommitted = [place for place, offset in committed.items() if not offset]
+        if uncommitted:
+            await consumer.seek_to_beginning(*uncommitted)
+        return committed
+
     async def _fetch_records(
         self,
         consumer: Any,
@@ -75,13 +87,21 @@ class _Thread(faust_kafka.AIOKafkaConsumerThread):
         timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
         max_records: int | None = None,  # noqa: ARG002 - Faust's signature
     ) -> Any:
-        if not self.consumer.flow_active:
-            return {}
+        """(generation, records): what was drained, and of which assignment it is. Both are read in one go in
+        the thread where assignments change, so that neither can belong to another rebalance."""
         fetcher = consumer._fetcher  # noqa: SLF001 - see app.engine.fetch
         if consumer._closed or fetcher._closed:  # noqa: SLF001
             raise faust_kafka.ConsumerStoppedError
         with fetcher._subscriptions.fetch_context():  # noqa: SLF001
-            return await fetch(fetcher, active_partitions, timeout or 0.0, FETCH_RECORDS_MAX)
+            records = await fetch(
+                fetcher, active_partitions, timeout or 0.0, FETCH_RECORDS_MAX, lambda: self.consumer.flow_active
+            )
+        return self.app.consumer_generation_id, records
+
+    def wake(self) -> None:
+        """Has a fetch that waits look again: a partition that it passed over may be wanted now."""
+        if self._consumer is not None and self.thread_loop.is_running():
+            self.thread_loop.call_soon_threadsafe(wake, self._consumer._fetcher)  # noqa: SLF001
 
 
 class BatchConsumer(faust_kafka.Consumer):
@@ -92,13 +112,15 @@ class BatchConsumer(faust_kafka.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109
         """One message for each partition that something was fetched of."""
-        generation = self.app.consumer_generation_id
-        records, _ = await self._wait_next_records(timeout)
-        if not records or self.should_stop:
-            return
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+            if self.should_stop:
+                return
+        generation, records = await self._getmany(self._get_active_partitions(), timeout)
         for tp, batch in records.items():
-            if not self.flow_active or self.app.consumer_generation_id != generation:
-                # A rebalance: Faust seeks to the committed positions after it, so nothing is lost.
+            if not self.flow_active or self.app.consumer_generation_id != generation or self.should_stop:
+                # A rebalance has begun since these were drained. Its assignment begins where the group's
+                # positions are, so they are read again by whoever has their partitions then.
                 return
             last = batch[-1]
             yield (
@@ -119,6 +141,10 @@ class BatchConsumer(faust_kafka.Consumer):
                     generation_id=generation,
                 ),
             )
+
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        super().resume_partitions(tps)
+        self._thread.wake()
 
     def ack(self, message: Any) -> bool:
         message.acked = True

@@ -1,0 +1,94 @@
+"""The view's HTTP server: one process, from its start to its clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Callable
+from itertools import count
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from springtide.app.broker.connection import BrokerConnection
+from springtide.app.engine.log import LogUnavailable
+from springtide.app.settings import Settings
+from springtide.app.view.follower import BACKOFF_S
+from springtide.app.view.view import View
+
+CLOSE_S: Final = 5.0
+KEEP_ALIVE_S: Final = 75.0
+SWITCH_INTERVAL_S: Final = 0.0005
+
+_log = structlog.get_logger("springtide.view")
+
+
+async def _following(view: View) -> None:
+    """The log, as soon as it is there, and then what follows it."""
+    for attempt in count():
+        try:
+            await view.log.start()
+            break
+        except LogUnavailable as error:
+            view.follower.trouble = str(error)
+            _log.warning("the log does not answer", why=str(error))
+            await view.log.close()
+            await asyncio.sleep(BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)])
+    watching = asyncio.create_task(view.watch.run())
+    try:
+        await view.follower.run()
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
+
+
+async def serve(
+    settings: Settings,
+    connection: BrokerConnection,
+    *,
+    index: int,
+    port: int,
+    stop: asyncio.Event,
+    ready: Callable[[int], None] | None = None,
+) -> None:
+    """Answers HTTP on `settings.host`:`port` until `stop` is set; several processes may share one port.
+
+    `ready` is told the port once the server listens; whether it has loaded is what `/readyz` says. The rows
+    lie in `data_dir/view-<index>`, one process a folder. Raises OSError if the port can't be had.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    view = View(settings, connection, index=index)
+    runner = web.AppRunner(
+        view.app(),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=CLOSE_S,
+        keepalive_timeout=KEEP_ALIVE_S,
+    )
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        await runner.setup()
+        await web.TCPSite(runner, settings.host, port, reuse_port=True).start()
+        tasks += [asyncio.create_task(_following(view)), asyncio.create_task(view.intake.run())]
+        gc.collect()
+        gc.freeze()  # what is here now stays: collections need not go through it again and again
+        listening = int(runner.addresses[0][1])
+        _log.info("view begins", index=index, host=settings.host, port=listening)
+        if ready is not None:
+            ready(listening)
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        for task in tasks:
+            if task.done():  # neither ends by itself but by a bug, which must not be silent
+                task.result()
+    finally:
+        view.stopping = True
+        await runner.cleanup()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await view.log.close()
+        _log.info("view ended", index=index)

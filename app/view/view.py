@@ -1,0 +1,252 @@
+"""What one view process answers: its routes, and how fresh each answer must be and is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from time import time
+from typing import Final
+
+import msgspec
+from aiohttp import web
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from springtide.agents.authority import Authority
+from springtide.agents.topics import ATP, ORDER_STATUS
+from springtide.app.broker.connection import BrokerConnection
+from springtide.app.engine.kafka_log import KafkaLog
+from springtide.app.engine.log import LogUnavailable
+from springtide.app.engine.rocks_store import RocksStore, StoreResources
+from springtide.app.settings import Settings
+from springtide.app.view.answers import atp_path
+from springtide.app.view.batch import question, read_items
+from springtide.app.view.figures import Figures
+from springtide.app.view.follower import Follower
+from springtide.app.view.ingress import IngressWatch
+from springtide.app.view.intake import Intake
+from springtide.app.view.metrics import Metrics, Reading
+from springtide.app.view.pages import add_pages
+from springtide.app.view.partition import Partition
+from springtide.app.view.positions import token
+from springtide.app.view.problems import Problem, bad_request
+from springtide.app.view.questions import (
+    AtpQuestion,
+    Freshness,
+    atp_question,
+    freshness_question,
+    order_question,
+)
+from springtide.app.view.responses import (
+    JSON,
+    answering_problems,
+    body_too_large,
+    figure_bytes,
+    figure_response,
+    json_response,
+    unsupported_content,
+)
+from springtide.app.view.submission import read_events
+from springtide.codecs.facts import INGRESS_TOPICS
+
+POSITION_WAIT_S: Final = 5.0
+ITEMS_AT_ONCE: Final = 50
+_ANY: Final = Freshness()
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class View:
+    """Everything one view process answers from. `stopping` makes it unready, so that no one asks any more."""
+
+    def __init__(self, settings: Settings, connection: BrokerConnection, *, index: int) -> None:
+        self._settings = settings
+        folder = settings.data_dir / f"view-{index}"
+        resources = StoreResources(settings.rocksdb_cache_mb, settings.rocksdb_write_buffer_mb)
+        self._resources = resources
+        self.log = KafkaLog(connection)
+        self.figures = Figures()
+        self.follower = Follower(
+            self.log, lambda: RocksStore(folder / "rows", resources), self.figures.changed
+        )
+        self.watch = IngressWatch(self.log, self.follower)
+        self.intake = Intake(connection, f"{settings.app}-view-{index}")
+        self.metrics = Metrics(self._readings)
+        self.stopping = False
+        self._authority = Authority(settings.authority, settings.sources, strict=settings.strict_sources)
+        self._ingress: dict[str, int] = {}
+
+    def app(self) -> web.Application:
+        limit = self._settings.body_bytes_max
+        app = web.Application(middlewares=[answering_problems(self.metrics, limit)], client_max_size=limit)
+        router = app.router
+        router.add_get("/v1/atp/{sku}", self.get_atp)
+        router.add_post("/v1/atp:batch", self.post_atp_batch)
+        router.add_get("/v1/orders/{order_id}", self.get_order)
+        router.add_post("/v1/events", self.post_events)
+        router.add_get("/livez", self.get_livez)
+        router.add_get("/readyz", self.get_readyz)
+        router.add_get("/metrics", self.get_metrics)
+        add_pages(app)
+        return app
+
+    # --- figures ---
+
+    async def get_atp(self, request: web.Request) -> web.Response:
+        sku = request.match_info["sku"]
+        location = channel = None
+        freshness = _ANY
+        key = sku.encode()
+        if request.query_string:
+            question = atp_question(sku, request.query.items())
+            location, channel, freshness = question.location, question.channel, question.freshness
+        partition = self.follower.partition(ATP, key)
+        if freshness.min_position:
+            await self._caught_up(freshness, (partition,))
+            partition = self.follower.partition(ATP, key)
+        lag_ms = self._lag_ms(partition, freshness)
+        figure = self.figures.atp(self.follower, partition, sku, key, location, channel)
+        return figure_response(request, figure, partition, lag_ms)
+
+    async def get_order(self, request: web.Request) -> web.Response:
+        order_id = request.match_info["order_id"]
+        key = order_id.encode()
+        freshness = _ANY
+        if request.query_string:
+            freshness = order_question(order_id, request.query.items()).freshness
+        partition = self.follower.partition(ORDER_STATUS, key)
+        if freshness.min_position:
+            await self._caught_up(freshness, (partition,))
+            partition = self.follower.partition(ORDER_STATUS, key)
+        lag_ms = self._lag_ms(partition, freshness)
+        figure = self.figures.order(self.follower, order_id, key)
+        return figure_response(request, figure, partition, lag_ms)
+
+    async def post_atp_batch(self, request: web.Request) -> web.Response:
+        """An element for each item, in their order; what the single answer would be, be it a problem."""
+        freshness = freshness_question(request.query.items())
+        if request.content_type != JSON:
+            raise unsupported_content(request.content_type, JSON)
+        items = read_items(await request.read())
+        questions = [question(item) for item in items]
+        if freshness.min_position:
+            partitions = {(p := self.follower.partition(ATP, item.sku.encode())).name: p for item in items}
+            await self._caught_up(freshness, list(partitions.values()))
+        elements: list[bytes] = []
+        for at, (item, asked) in enumerate(zip(items, questions, strict=True)):
+            elements.append(self._element(item.sku, asked, freshness))
+            if at % ITEMS_AT_ONCE == ITEMS_AT_ONCE - 1:
+                await asyncio.sleep(0)
+        return web.Response(body=b'{"items":[' + b",".join(elements) + b"]}", content_type=JSON)
+
+    def _element(self, sku: str, asked: AtpQuestion | Problem, freshness: Freshness) -> bytes:
+        key = sku.encode()
+        partition = self.follower.partition(ATP, key)
+        lag_ms = self._lag_ms(partition, freshness)
+        try:
+            if isinstance(asked, Problem):
+                raise asked
+            figure = self.figures.atp(self.follower, partition, sku, key, asked.location, asked.channel)
+        except Problem as problem:
+            return _encode(problem.body(atp_path(sku)))
+        return figure_bytes(figure, partition, lag_ms)
+
+    async def _caught_up(self, freshness: Freshness, partitions: Sequence[Partition]) -> None:
+        counts = await self._ingress_partitions()
+        for name in freshness.min_position:
+            topic, _, number = name.rpartition("/")
+            there_are = len(self.follower.partitions.get(topic, ())) or counts.get(topic, 0)
+            if int(number) >= there_are:
+                raise bad_request(
+                    f"min_position names '{name}', which is no partition there is; pass on the `position` of an "
+                    "answer as it came.",
+                    "min_position",
+                    f"there is no '{name}'",
+                )
+        await self.follower.wait_for(freshness.min_position, partitions, POSITION_WAIT_S)
+
+    def _lag_ms(self, partition: Partition, freshness: Freshness) -> int:
+        lag_ms = partition.lag_ms(int(time() * 1_000))
+        limit_ms = freshness.max_staleness_ms
+        if limit_ms is not None and lag_ms > limit_ms:
+            raise Problem(
+                503,
+                "too-stale",
+                "The figure is older than asked for",
+                f"The view is {lag_ms} ms behind, and max_staleness is {limit_ms} ms. Ask again in a moment, or "
+                "allow more.",
+                retry_after_s=1,
+            )
+        return lag_ms
+
+    # --- events ---
+
+    async def post_events(self, request: web.Request) -> web.Response:
+        limit = self._settings.body_bytes_max
+        if (request.content_length or 0) > limit:
+            raise body_too_large(limit)
+        body = await request.read()
+        posted = await read_events(
+            request.content_type, body, self._authority, await self._ingress_partitions()
+        )
+        positions = await self.intake.write(posted)
+        answer = {"events": len(posted), "positions": positions, "position": token(positions)}
+        return json_response(answer, 202)
+
+    async def _ingress_partitions(self) -> dict[str, int]:
+        if not self._ingress:
+            try:
+                self._ingress = {topic: await self.log.partitions(topic) for topic in INGRESS_TOPICS}
+            except (LogUnavailable, ValueError) as error:
+                raise Problem(
+                    503,
+                    "log-unavailable",
+                    "The log does not answer",
+                    f"{error}; nothing was written. See that the broker runs, then ask again.",
+                    retry_after_s=1,
+                ) from error
+        return self._ingress
+
+    # --- probes ---
+
+    async def get_livez(self, _: web.Request) -> web.Response:
+        return json_response({"status": "ok"})
+
+    async def get_readyz(self, _: web.Request) -> web.Response:
+        """503 until every partition was read to its end once, and again while stopping."""
+        done, whole = self.follower.progress()
+        ready = self.follower.loaded and not self.stopping
+        body = {
+            "status": "stopping" if self.stopping else "ready" if ready else "loading",
+            "records": done,
+            "of_records": whole,
+            "lag_ms": self.follower.lag_ms() if ready else None,
+            "trouble": self.follower.trouble,
+        }
+        return json_response(body, 200 if ready else 503)
+
+    async def get_metrics(self, _: web.Request) -> web.Response:
+        return web.Response(
+            body=generate_latest(self.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+    def _readings(self) -> Iterator[Reading]:
+        follower, figures = self.follower, self.figures
+        lag_ms = follower.lag_ms()
+        yield "springtide_view_ready", "1 once loaded.", float(follower.loaded), False
+        yield "springtide_view_records", "Projection records read.", follower.records, True
+        yield "springtide_view_steps", "Steps shown.", follower.steps, True
+        if lag_ms is not None:
+            yield "springtide_view_lag_seconds", "Of the partition furthest behind.", lag_ms / 1_000, False
+        yield "springtide_view_unwritten_rows", "Shown, not yet in RocksDB.", _unwritten(follower), False
+        yield "springtide_view_figure_hits", "Figures answered as kept.", figures.hits, True
+        yield "springtide_view_figure_misses", "Figures computed.", figures.misses, True
+        yield "springtide_view_events_posted", "Events written.", self.intake.events, True
+        yield "springtide_view_transactions", "Transactions they took.", self.intake.transactions, True
+        blocks, memtables = self._resources.memory_bytes()
+        yield "springtide_view_rocksdb_block_bytes", "Blocks in the cache.", blocks, False
+        yield "springtide_view_rocksdb_memtable_bytes", "Memtables.", memtables, False
+
+
+def _unwritten(follower: Follower) -> int:
+    return 0 if follower.rows is None else follower.rows.unwritten
