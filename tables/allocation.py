@@ -12,6 +12,7 @@ from bisect import bisect_left, insort
 from springtide.codecs.messages import Demand, DemandLine, SuppliedLine
 from springtide.tables.rows import Rows
 from springtide.tables.sku import (
+    NO_FOOTPRINT,
     Allocation,
     Footprint,
     Head,
@@ -87,9 +88,11 @@ class Sku:
         row = self.allocation(demand.order_id)
         if row is None:
             row = self._new_allocation(demand.order_id, demand.placed_us)
+            before = NO_FOOTPRINT
         elif demand.request <= row.request:
             return False
-        before = footprint(row)
+        else:
+            before = footprint(row)
         row.request = demand.request
         row.placed_us = demand.placed_us
         row.priority = demand.priority
@@ -197,7 +200,10 @@ class Sku:
     def settle(self) -> None:
         """After any change: takes back what the stock no longer covers, then fills who waits, by rank."""
         head = self.head
-        if head.short or any(cell.committed > max(0, cell.sellable) for cell in head.cells.values()):
+        short = bool(head.short)
+        for cell in head.cells.values():
+            short = short or cell.committed > cell.sellable > 0 or cell.committed > 0 >= cell.sellable
+        if short:
             for location in sorted(head.cells):
                 self._cover(location)
         self._fill()
@@ -266,7 +272,7 @@ class Sku:
             return
         order = locations_by_rank(head)
         left = {location: head.cells[location].open for location in order}
-        if all(units <= 0 for units in left.values()):
+        if not _any_units(left):
             return
         ranks = list(self._waiting().entries) if head.waiting else []
         for rank in wanting:
@@ -274,26 +280,36 @@ class Sku:
             if at == len(ranks) or ranks[at] != rank:
                 ranks.insert(at, rank)
         for _, order_id in ranks:
-            if all(units <= 0 for units in left.values()):
-                return
             waiting = self.allocation(order_id)
             if waiting is None:
                 continue
-            before = footprint(waiting)
             chosen = None if waiting.parked else self._choose(waiting, left, order)
-            for line_id, cells in (chosen or {}).items():
-                line = waiting.lines[line_id]
-                for location, units in cells.items():
-                    line.cells[location] = line.cells.get(location, 0) + units
-                    line.backordered -= units
             if chosen:
-                had = {location: head.cells[location].committed for location in order}
-                self._settle_row(waiting, before)
-                for location in order:  # not the units given: some may have left already
-                    left[location] -= head.cells[location].committed - had[location]
+                self._grant(waiting, chosen, left)
             for line in waiting.lines.values():
                 if line.backordered:
                     set_aside(left, order, line.location, line.backordered)
+            if not _any_units(left):
+                return
+
+    def _grant(self, row: Allocation, chosen: dict[str, dict[str, int]], left: dict[str, int]) -> None:
+        """Gives backordered lines the chosen units."""
+        before = footprint(row) if row.issued else None
+        for line_id, cells in chosen.items():
+            line = row.lines[line_id]
+            for location, units in cells.items():
+                line.cells[location] = line.cells.get(location, 0) + units
+                line.backordered -= units
+                left[location] -= units
+                if before is None:  # nothing was issued ahead, so what is granted is committed
+                    self.head.cells[location].committed += units
+                    if line.location is None:
+                        self.head.backordered -= units
+                    else:
+                        self.head.cells[line.location].backordered -= units
+        if before is not None:
+            settle_footprint(self.head, before, footprint(row))
+        self._touched[row.order_id] = row
 
     def _choose(
         self, row: Allocation, left: dict[str, int], order: list[str]
@@ -356,6 +372,13 @@ class Sku:
         return self.key + (b"\x00a" if is_open else b"\x00z") + order_id.encode()
 
 
+def _any_units(left: dict[str, int]) -> bool:
+    for units in left.values():
+        if units > 0:
+            return True
+    return False
+
+
 def tell(row: Allocation) -> tuple[SuppliedLine, ...]:
     """What an order has, to be answered now; remembered as told."""
     row.seq += 1
@@ -415,6 +438,8 @@ def _keep_whole(row: Allocation) -> None:
 def _ship(line: Taken, shipped: dict[str, int]) -> None:
     """Moves a line to new totals of units that left; fewer than before means a shipment was voided, and its
     units are back where they were, still the line's."""
+    if not shipped and not line.shipped:
+        return
     for location, units in line.shipped.items():
         back = units - shipped.get(location, 0)
         if back > 0:

@@ -361,7 +361,7 @@ class Change(msgspec.Struct):
     def _shipped(self) -> dict[str, int]:
         found: dict[str, int] = {}
         for shipment in self.order.shipments.values():
-            for line_id, units in shipment.reached().get("shipped", {}).items():
+            for line_id, units in shipment.gone().items():
                 found[line_id] = found.get(line_id, 0) + units
         return found
 
@@ -482,27 +482,30 @@ class Change(msgspec.Struct):
         for shipment in order.shipments.values():
             if shipment.voided is not None:
                 continue
-            for line_id, of in shipment.skus.items():
-                line = order.lines.get(line_id)
-                if line is not None and line.sku == sku != of:
-                    units = shipment.reached()["shipped"].get(line_id, 0)
-                    as_other[line_id] = as_other.get(line_id, 0) + units
-            if sku not in shipment.skus.values():
-                continue
-            place = shipment.location or self._place_of(shipment, sku)
-            shipment.location = place
-            reached = shipment.reached()
+            named = False
             gone = 0
-            for line_id, units in reached["released"].items():
-                if shipment.skus.get(line_id) == sku:
+            place = shipment.location or ""
+            left_here = shipment.gone()
+            for line_id, of in shipment.skus.items():
+                units = left_here.get(line_id, 0)
+                if of != sku:
+                    line = order.lines.get(line_id)
+                    if line is not None and line.sku == sku:
+                        as_other[line_id] = as_other.get(line_id, 0) + units
+                    continue
+                if not named:
+                    named = True
+                    place = shipment.location = place or self._place_of(shipment, sku)
+                at_work = max(units, shipment.at_work(line_id))
+                if at_work:
                     cells = released.setdefault(line_id, {})
-                    cells[place] = cells.get(place, 0) + units
-            for line_id, units in reached["shipped"].items():
-                if shipment.skus.get(line_id) == sku:
+                    cells[place] = cells.get(place, 0) + at_work
+                if units:
                     cells = shipped.setdefault(line_id, {})
                     cells[place] = cells.get(place, 0) + units
                     gone += units
-            left.append((shipment.shipment_id, place, gone))
+            if named:
+                left.append((shipment.shipment_id, place, gone))
         lines = []
         for line_id in dict.fromkeys(
             [line.line_id for line in order.lines.values() if line.sku == sku] + [*released]

@@ -96,12 +96,8 @@ class Shipment(msgspec.Struct, array_like=True):
         said so, and what was delivered was shipped. Steps may share a dict: read it only."""
         if self.voided is not None:
             return {}
-        at = self.shipped
-        if self.is_delivered:
-            at = at or self.packed or self.picked or self.released
-            delivered = at
-        else:
-            delivered = _NOTHING
+        at = self.gone()
+        delivered = at if self.is_delivered else _NOTHING
         packed = _at_least(self.packed, at)
         picked = _at_least(self.picked, packed)
         return {
@@ -112,17 +108,31 @@ class Shipment(msgspec.Struct, array_like=True):
             "released": _at_least(self.released, picked),
         }
 
+    def gone(self) -> dict[str, int]:
+        """Line_id -> units that have left: shipped, or delivered though nobody said shipped. Read it only."""
+        if self.voided is not None:
+            return _NOTHING
+        if self.shipped or not self.is_delivered:
+            return self.shipped
+        return self.packed or self.picked or self.released
+
+    def at_work(self, line_id: str) -> int:
+        """Units of a line that are released or beyond, what has left not counted in."""
+        return max(
+            self.released.get(line_id, 0),
+            self.picked.get(line_id, 0),
+            self.packed.get(line_id, 0),
+        )
+
     @property
     def is_delivered(self) -> bool:
         for scan in self.scans:
-            if scan.status == "delivered" and not scan.is_exception:
-                if self.corrected and self.is_corrected(scan):
-                    continue
+            if scan.status == "delivered" and not scan.is_exception and not self.is_corrected(scan):
                 return True
         return False
 
     def is_corrected(self, scan: Scan) -> bool:
-        return any(scan.event_id == c or scan.event_id.endswith(f" {c}") for c in self.corrected)
+        return bool(self.corrected) and any(scan.event_id == c or scan.event_id.endswith(f" {c}") for c in self.corrected)
 
     def parcel_status(self) -> str | None:
         """The scan that counts: by time, then sequence, then rank; corrected ones do not."""

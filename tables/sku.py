@@ -130,7 +130,7 @@ class Head(msgspec.Struct, array_like=True):
         del self.notes[:-NOTES_MAX]
 
     def next_expiry_us(self) -> int | None:
-        return min((hold.expires_us for hold in self.holds.values()), default=None)
+        return min(hold.expires_us for hold in self.holds.values()) if self.holds else None
 
 
 class Taken(msgspec.Struct, array_like=True):
@@ -241,6 +241,9 @@ class Footprint(msgspec.Struct, array_like=True):
     committed: dict[str, int]
     backordered: dict[str | None, int]
     gone: dict[str, int]
+
+
+NO_FOOTPRINT: Final = Footprint({}, {}, {})
 
 
 def footprint(allocation: Allocation) -> Footprint:
