@@ -1,0 +1,177 @@
+"""What must become of one ingress record, by the event contract: a fact in one inbox, or a dead letter.
+
+It reads an event the slow way, attribute by attribute from plain JSON; of the codecs it takes the registry
+of facts and the form of an inbox message, not the decoder that the gateway uses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from springtide.codecs.facts import FACT_BY_NAME, FACT_TYPES, INGRESS_TOPICS, FactType
+from springtide.codecs.messages import Fact
+from springtide.codecs.records import Record
+
+EVENT_BYTES_MAX: Final = 1 << 20
+KINDS: Final = ("crm", "oms", "erp", "wms", "carrier", "storefront")
+TEXT_MAX: Final = 256
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_WORD: Final = re.compile(r"[a-z]+")
+_Instant: Final = Annotated[datetime, msgspec.Meta(tz=True)]
+_BINARY: Final = (
+    "id",
+    "source",
+    "type",
+    "specversion",
+    "subject",
+    "time",
+    "recordedtime",
+    "sequence",
+    "correlationid",
+    "causationid",
+    "traceparent",
+)
+_pack: Final = msgspec.msgpack.Encoder().encode
+_json: Final = msgspec.json.Decoder().decode
+
+
+class Refused(Exception):  # noqa: N818 - a verdict on an event
+    """The record must become a dead letter; the message says why."""
+
+
+class NaiveIngress:
+    """`authority` and `sources` as in the settings: fact -> kinds that may state it, source -> its kind."""
+
+    def __init__(
+        self,
+        authority: Mapping[str, tuple[str, ...]] | None = None,
+        sources: Mapping[str, str] | None = None,
+        *,
+        strict: bool = False,
+    ) -> None:
+        self._may_state = {fact.name: fact.sources for fact in FACT_TYPES} | dict(authority or {})
+        self._sources = dict(sources or {})
+        self._strict = strict
+        self._kinds: dict[str, str | None] = {}
+
+    def fact(self, record: Record) -> tuple[str, Fact]:
+        """(subject, the inbox message) that the record must become. Raises Refused."""
+        event = _event(record)
+        source = _name(event, "source", TEXT_MAX)
+        event_id = _name(event, "id", TEXT_MAX)
+        subject = _name(event, "subject", 128)
+        if event.get("specversion") != "1.0":
+            raise Refused("specversion is not 1.0")
+        fact = _type(event.get("type"), record.topic)
+        if record.key is not None and record.key != subject.encode():
+            raise Refused("the key is not the subject")
+        for name in ("correlationid", "causationid", "traceparent"):
+            text = event.get(name)
+            if text is not None and (not isinstance(text, str) or len(text) > TEXT_MAX):
+                raise Refused(f"{name} is no text of at most {TEXT_MAX} characters")
+        at = _instant(event.get("time"))
+        recorded = event.get("recordedtime")
+        recorded_us = record.timestamp_ms * 1_000 if recorded is None else _micros(_instant(recorded))
+        if not _EPOCH <= at <= _LAST:
+            raise Refused("time lies outside the years 1970 to 2200")
+        try:
+            data = msgspec.convert(event.get("data"), fact.data)
+        except (msgspec.ValidationError, OverflowError) as error:
+            raise Refused(f"data: {error}") from None
+        of_order = record.topic != "inventory"
+        if of_order and getattr(data, "order_id", None) not in (None, subject):
+            raise Refused("data.order_id is not the subject")
+        self._check_authority(source, fact)
+        return subject, Fact(
+            fact.code,
+            _micros(at),
+            recorded_us,
+            blake2b(f"{source}\x00{event_id}\x00{subject}".encode(), digest_size=16).digest(),
+            source,
+            event_id,
+            (INGRESS_TOPICS.index(record.topic), record.partition, record.offset),
+            _sequence(event.get("sequence")),
+            event.get("correlationid") or (subject if of_order else None),
+            msgspec.Raw(_pack(data)),
+        )
+
+    def _check_authority(self, source: str, fact: FactType) -> None:
+        if source not in self._kinds:
+            words = [word for word in _WORD.findall(source.lower()) if word in KINDS]
+            self._kinds[source] = self._sources.get(source) or (words[0] if words else None)
+        kind = self._kinds[source]
+        if kind not in self._may_state[fact.name] and (kind is not None or self._strict):
+            raise Refused(f"{source} may not state {fact.name}")
+
+
+def _event(record: Record) -> dict[str, Any]:
+    value = record.value
+    if not value or len(value) > EVENT_BYTES_MAX:
+        raise Refused("the value is empty or too large")
+    try:
+        event = _json(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(f"the value is no JSON: {error}") from None
+    headers = {name.lower(): raw for name, raw in record.headers}
+    if "ce_id" in headers:
+        if not headers.get("content-type", b"json").split(b";")[0].strip().endswith(b"json"):
+            raise Refused("the content type is no JSON")
+        attributes = {name: headers[f"ce_{name}"] for name in _BINARY if f"ce_{name}" in headers}
+        try:
+            return {name: raw.decode() for name, raw in attributes.items()} | {"data": event}
+        except UnicodeDecodeError:
+            raise Refused("a header is no UTF-8") from None
+    if not isinstance(event, dict) or "data" not in event:
+        raise Refused("the event is no object with data")
+    return event
+
+
+def _name(event: Mapping[str, Any], name: str, length_max: int) -> str:
+    text = event.get(name)
+    if not isinstance(text, str) or not 0 < len(text) <= length_max or _CONTROL.search(text):
+        raise Refused(f"{name} is no text of 1 to {length_max} characters")
+    return text
+
+
+def _type(name: Any, topic: str) -> FactType:
+    if isinstance(name, str) and name.startswith("springtide.") and name.endswith(".v1"):
+        fact = FACT_BY_NAME.get(name[len("springtide.") : -len(".v1")])
+        if fact is not None and fact.topic == topic:
+            return fact
+    raise Refused("the type is unknown on this topic")
+
+
+def _instant(text: Any) -> datetime:
+    if not isinstance(text, str):
+        raise Refused("an instant is missing")
+    try:
+        at: datetime = msgspec.convert(text, _Instant)
+    except msgspec.ValidationError as error:
+        raise Refused(f"{text[:40]} is no instant with an offset: {error}") from None
+    return at
+
+
+def _micros(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def _sequence(value: Any) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    try:
+        return int(value) if isinstance(value, str) else _refuse_sequence()
+    except ValueError:
+        return _refuse_sequence()
+
+
+def _refuse_sequence() -> int:
+    raise Refused("sequence is no integer")
