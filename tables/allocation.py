@@ -414,13 +414,13 @@ def _cover_issued(row: Allocation) -> None:
     if row.parked or row.complete or row.single:
         return
     for location, units in ahead(row).items():
-        units -= sum(line.cells.get(location, 0) for line in row.lines.values())
+        uncovered = units - sum(line.cells.get(location, 0) for line in row.lines.values())
         for line in row.lines.values():
-            more = min(units, line.backordered)
+            more = min(uncovered, line.backordered)
             if more > 0 and line.location in (None, location):
                 line.cells[location] = line.cells.get(location, 0) + more
                 line.backordered -= more
-                units -= more
+                uncovered -= more
 
 
 def _keep_whole(row: Allocation) -> None:

@@ -133,7 +133,8 @@ class Change(msgspec.Struct):
                 )
                 continue
             if line.rest_cancelled:  # what was cancelled stays so; what is new is wanted
-                line.cancel_asked, line.rest_cancelled = line.ordered, False
+                line.cancel_asked = max(line.cancel_asked, line.ordered)
+                line.rest_cancelled = False
             line.removed = False
             line.ordered = new.qty
             line.requested_date = new.requested_date
@@ -258,9 +259,9 @@ class Change(msgspec.Struct):
             return
         if shipment.is_corrected(scan):
             return
-        self.reach(_MILESTONES.get(d.status, d.status))
         if d.status == "delivered":
             self._left(shipment)
+        self.reach(_MILESTONES.get(d.status, d.status))
 
     def parcel_exception(self, d: f.ParcelException) -> None:
         shipment = self._shipment(d.shipment_id)
@@ -335,13 +336,16 @@ class Change(msgspec.Struct):
             for earlier in STEPS[: STEPS.index(step)]:
                 self.reach(_MILESTONES.get(earlier, earlier), inferred=True)
             self.reach(_MILESTONES.get(step, step))
+            if shipment.is_delivered:
+                self._left(shipment)
             if step == "shipped":
                 self._check_shipped(stated)
 
     def _left(self, shipment: Shipment) -> None:
         """Delivered, so it was shipped; its units left the stock though no `shipment.shipped` said so."""
         if not shipment.shipped and shipment.skus:
-            self.reach("shipped", inferred=True)
+            for step in STEPS:
+                self.reach(_MILESTONES.get(step, step), inferred=True)
             self._touch_shipment(shipment)
 
     def _add_scan(self, shipment: Shipment, scan: Scan) -> None:

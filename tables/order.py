@@ -132,7 +132,9 @@ class Shipment(msgspec.Struct, array_like=True):
         return False
 
     def is_corrected(self, scan: Scan) -> bool:
-        return bool(self.corrected) and any(scan.event_id == c or scan.event_id.endswith(f" {c}") for c in self.corrected)
+        return bool(self.corrected) and any(
+            scan.event_id == c or scan.event_id.endswith(f" {c}") for c in self.corrected
+        )
 
     def parcel_status(self) -> str | None:
         """The scan that counts: by time, then sequence, then rank; corrected ones do not."""

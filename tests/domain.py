@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from springtide.codecs import facts as f
-from springtide.codecs.messages import Demand, DemandLine, Supplied, decode, encode
+from springtide.codecs.messages import Demand, DemandLine, Supplied, SuppliedLine, decode, encode
 from springtide.codecs.times import SECOND_US
 from springtide.tables import atp
 from springtide.tables.allocation import Sku, tell
@@ -247,8 +247,6 @@ class OrderStage:
 
     def answer(self, sku: str, *lines: tuple[str, dict[str, int], int]) -> None:
         """The SKU says what lines have: (line_id, cells, backordered), all not shipped."""
-        from springtide.codecs.messages import SuppliedLine  # noqa: PLC0415
-
         self._answers += 1
         told = tuple(
             SuppliedLine(line_id, sum(cells.values()), backordered, cells)
@@ -311,9 +309,7 @@ class OrderStage:
 
     def milestones(self) -> list[str]:
         """Names in order of appearance; `~` marks what is inferred, `-` what no longer holds."""
-        return [
-            ("-" if m.superseded else "~" if m.inferred else "") + m.name for m in self.order.milestones
-        ]
+        return [("-" if m.superseded else "~" if m.inferred else "") + m.name for m in self.order.milestones]
 
 
 # --- facts in short ---

@@ -38,6 +38,8 @@ def _told(error: Exception) -> str:
     # Errors that know the next step, and settings that name what is wrong, are made to be read.
     if hasattr(error, "next_step") or type(error).__name__ == "SettingsError":
         return str(error)
+    if type(error).__name__ == "LogUnavailable":
+        return f"{error}. See that the broker runs and answers; `springtide doctor` looks."
     if isinstance(error, ImportError) and (error.name or "").startswith("springtide"):
         return f"This installation lacks {error.name}, or a part of it. Install Springtide again, whole."
     if isinstance(error, OSError) and error.filename:

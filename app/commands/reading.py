@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import typer
 
+from springtide.app.commands.errors import CommandError
 from springtide.app.commands.options import AsJson, Options, connection_of, connection_or_none
 
 if TYPE_CHECKING:
     from springtide.app.broker.topics import TopicSpec, TopicState
+    from springtide.app.verify import Verdict
 
 
 def topics(options: Options, as_json: AsJson = False) -> None:
@@ -80,22 +82,30 @@ def verify(options: Options, as_json: AsJson = False) -> None:
 
     settings = options.settings()
     connection = connection_of(settings)
+    from springtide.app.commands.verdict import show  # noqa: PLC0415
     from springtide.app.engine.kafka_log import KafkaLog  # noqa: PLC0415
     from springtide.app.verify import verify as prove  # noqa: PLC0415
 
-    async def run() -> Any:
+    async def run() -> Verdict:
         log = KafkaLog(connection)
         await log.start()
         try:
-            return await prove(log, settings, None)
+            with _Bar(shown=not as_json) as bar:
+                return await prove(log, settings, bar.show)
         finally:
             await log.close()
 
-    verdict = asyncio.run(run())
+    try:
+        verdict = asyncio.run(run())
+    except ValueError as error:
+        raise CommandError(
+            f"The logs at {connection.bootstrap} can't be read: {error}.",
+            "`springtide up` makes all topics; `springtide topics` shows which are there.",
+        ) from error
     if as_json:
         _print_json(verdict)
     else:
-        print(verdict)  # noqa: T201
+        show(verdict)
     if not verdict.ok:
         raise typer.Exit(1)
 
@@ -144,3 +154,31 @@ def _print_table(
 def _plain(text: str) -> str:
     """Square brackets of an address are not markup."""
     return text.replace("[", r"\[")
+
+
+class _Bar:
+    """How far the reading of the logs is, on standard error."""
+
+    def __init__(self, *, shown: bool) -> None:
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn  # noqa: PLC0415
+
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not shown,
+        )
+        self._task = self._bars.add_task("reading", total=None)
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def show(self, what: str, done: int, total: int) -> None:
+        self._bars.update(self._task, description=what, completed=done, total=total or None)

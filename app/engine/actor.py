@@ -166,16 +166,23 @@ class PartitionActor:
     # --- recovery ---
 
     async def _recover_with_tries(self) -> None:
-        for attempt in range(1, self._settings.reopen_tries_max + 1):
+        tries, rebuilding = 0, False
+        while True:
+            tries += 1
             try:
-                await self._recover()
+                return await self._recover()
+            except StoreFailed as error:
+                # Damage may show only when it is read. A worker that ended here would find it again for ever.
+                if rebuilding:
+                    raise
+                rebuilding = True
+                self._observer.reopened(self.actor, error)
+                self._throw_store_away()
             except LogUnavailable as error:
                 self._observer.reopened(self.actor, error)
-                if attempt == self._settings.reopen_tries_max:
+                if tries >= self._settings.reopen_tries_max:
                     raise
                 await self._log.pause(self._settings.reopen_pause_s)
-            else:
-                return
 
     async def _recover(self) -> None:
         """1. Fence: every earlier writer of this actor, and what it left open, ends.

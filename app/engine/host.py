@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -17,6 +18,7 @@ from springtide.app.engine.metrics import Metrics
 from springtide.app.engine.rocks_store import RocksStore, StoreResources
 from springtide.codecs.records import Record, TopicPartition
 
+STEP_END_S: Final = 5.0
 Flow = Callable[[TopicPartition], None]
 _log = structlog.get_logger("springtide.host")
 
@@ -73,11 +75,22 @@ class ActorHost:
             self._begin(behaviour, partition)
 
     async def revoke(self) -> None:
-        """Ends all actors: each finishes its step, then closes its producer, then its store."""
+        """Ends all actors: each finishes its step, then closes its producer, then its store.
+
+        One that recovers, or whose step does not end, is cancelled: to be cut off is no more to it than to be
+        killed, and whoever is to have its partition must not wait for a broker that does not answer.
+        """
         running, self._running = self._running, {}
-        for _, mailbox, _ in running.values():
+        for actor, mailbox, task in running.values():
             mailbox.close()
-        await asyncio.gather(*(task for _, _, task in running.values()), return_exceptions=True)
+            if not actor.recovered:
+                task.cancel()
+        tasks = [task for _, _, task in running.values()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=STEP_END_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def observe(self) -> None:
         """Brings the gauges up to date."""

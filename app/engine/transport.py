@@ -94,9 +94,20 @@ class _Thread(faust_kafka.AIOKafkaConsumerThread):
             raise faust_kafka.ConsumerStoppedError
         with fetcher._subscriptions.fetch_context():  # noqa: SLF001
             records = await fetch(
-                fetcher, active_partitions, timeout or 0.0, FETCH_RECORDS_MAX, lambda: self.consumer.flow_active
+                fetcher,
+                active_partitions,
+                timeout or 0.0,
+                FETCH_RECORDS_MAX,
+                lambda: self.consumer.flow_active,
             )
         return self.app.consumer_generation_id, records
+
+    async def on_thread_stop(self) -> None:
+        """A clean stop gives the partitions back at once. A static member would not say that it leaves, since
+        it could be on its way back; whoever is killed is."""
+        if self._consumer is not None and self._consumer._coordinator is not None:  # noqa: SLF001
+            self._consumer._coordinator._group_instance_id = None  # noqa: SLF001 - what it looks at to leave
+        await super().on_thread_stop()
 
     def wake(self) -> None:
         """Has a fetch that waits look again: a partition that it passed over may be wanted now."""
@@ -106,6 +117,25 @@ class _Thread(faust_kafka.AIOKafkaConsumerThread):
 
 class BatchConsumer(faust_kafka.Consumer):
     """Faust's consumer, giving batches and committing nothing."""
+
+    _sought = False
+    """Whether the fetches stand where this assignment begins."""
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self._sought = False
+        await super().on_partitions_revoked(revoked)
+
+    async def perform_seek(self) -> None:
+        generation = self.app.consumer_generation_id
+        self._sought = True
+        await super().perform_seek()
+        self._sought = self._sought and generation == self.app.consumer_generation_id
+
+    def resume_flow(self) -> None:
+        """Only for the assignment that was sought for: Faust may come here late, in the middle of the next
+        rebalance, and what was fetched then would be dropped and not read again."""
+        if self._sought:
+            super().resume_flow()
 
     def _new_consumer_thread(self) -> Any:
         return _Thread(self, loop=self.loop, beacon=self.beacon)

@@ -179,7 +179,8 @@ def _freshness_is_true(stage: Stage) -> None:
                 for caused_by, at in offsets.get(name, ()):
                     if caused_by <= offset and at >= position:
                         raise Violation(
-                            "4", f"{actor_id.transactional_id} has seen {name} to {offset}, but not {caused_by}"
+                            "4",
+                            f"{actor_id.transactional_id} has seen {name} to {offset}, but not {caused_by}",
                         )
             before = meta
         _everything_is_seen(stage, actor_id, before)
@@ -267,6 +268,10 @@ def _watch_sku(actor: StandingActor, record: Record) -> None:
     """Invariant 2 at every single record, whatever the batches were."""
     head = actor.work.rows.get(record.key or b"")
     if isinstance(head, Head):
+        now_us = actor.work.meta.time_us
+        for hold in head.holds.values():
+            if hold.expires_us <= now_us:
+                raise Violation("2", f"{head.sku} holds units for {hold.hold_id}, dead at {now_us}")
         promises.check_head(head, lambda: promises.at_work(actor.work.rows, head.sku))
 
 

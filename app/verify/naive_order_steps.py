@@ -107,7 +107,7 @@ class Applying:
             if line is None:
                 line = self.order.lines[new.line_id] = OrderLine(new.sku, new.qty)
             if line.cancel_rest:  # what was cancelled stays so, what is new is wanted
-                line.cancel_named, line.cancel_rest = line.ordered, False
+                line.cancel_named, line.cancel_rest = max(line.cancel_named, line.ordered), False
             line.dropped = False
             line.ordered = new.qty
             line.day, line.at, line.price, line.pool = new.requested_date, new.location, new.price, new.pool
@@ -235,6 +235,8 @@ class Applying:
         for earlier in MARKS[:reached]:
             self._reach(earlier, inferred=True)
         self._reach(MARKS[reached])
+        if parcel.delivered():
+            self._infer_shipped(parcel)
         if step == "shipped":
             for line_id in stated:
                 known = order.lines.get(line_id)
@@ -264,9 +266,15 @@ class Applying:
             return
         if parcel.is_corrected(scan):
             return
+        if d.status == "delivered":
+            self._infer_shipped(parcel)
         self._reach(SCAN_MARKS.get(d.status, d.status))
-        if d.status == "delivered" and not parcel.stated.get("shipped") and parcel.skus:
-            self._reach("shipped", inferred=True)
+
+    def _infer_shipped(self, parcel: Parcel) -> None:
+        """What is delivered has gone every step before, though nobody said so."""
+        if not parcel.stated.get("shipped") and parcel.skus:
+            for mark in MARKS:
+                self._reach(mark, inferred=True)
             self._ask_for(parcel)
 
     def _parcel_exception(self, d: f.ParcelException) -> None:

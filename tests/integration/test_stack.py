@@ -126,6 +126,29 @@ def test_events_go_in_and_figures_come_out(running):
     assert ask(f"{running.view_url}/v1/orders/{found.order}")[0] == 200
 
 
+def test_verify_finds_the_instance_and_proves_it(running):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "springtide.app.cli",
+            "verify",
+            "--json",
+            "--data",
+            str(running.data_dir),
+        ],
+        env=os.environ | {"SPRINGTIDE_INGRESS_PARTITIONS": "2", "SPRINGTIDE_INBOX_PARTITIONS": "2"},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["ok"], found["first_violation"]) == (0, True, None)
+    assert found["events"] > 0
+
+
 def test_a_killed_worker_and_a_killed_view_are_started_again(running):
     worker, view = running.worker_pids[0], running.views[0].pid
     os.kill(worker, signal.SIGKILL)

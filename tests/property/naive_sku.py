@@ -52,7 +52,9 @@ class NaiveOrder:
             max(self.shipped.get(s, Counter())[at], self.issued.get(s, Counter())[at])
             for s in {*self.shipped, *self.issued} - {None}
         )
-        explained = sum(min(cells[at], self.issued.get(s, Counter())[at]) for s, cells in self.shipped.items())
+        explained = sum(
+            min(cells[at], self.issued.get(s, Counter())[at]) for s, cells in self.shipped.items()
+        )
         said = sum(cells[at] for cells in self.shipped.values())
         nameless = self.issued.get(None, Counter())[at]
         return named + max(0, nameless - (said - explained))
@@ -191,10 +193,7 @@ class NaiveSku:
             return
         places = [at] if at else self.places_with_cells()
         room = {p: max(0, self.available_now(p)) for p in places}
-        if at is None:
-            limit = self.available_now()
-        else:
-            limit = self.available_now(at) - self.backordered(None)
+        limit = self.available_now() if at is None else self.available_now(at) - self.backordered(None)
         if units > min(sum(room.values()), limit):
             self.ended.add(hold_id)
             return
@@ -294,7 +293,9 @@ class NaiveSku:
             line.cells[at] += max(0, line.shipped[at] - shipped[at])
         for at, units in shipped.items():
             for _ in range(units - line.shipped[at]):
-                source = at if line.cells[at] else next((p for p in sorted(line.cells) if line.cells[p]), None)
+                source = (
+                    at if line.cells[at] else next((p for p in sorted(line.cells) if line.cells[p]), None)
+                )
                 if source is not None:
                     line.cells[source] -= 1
         line.shipped = shipped
@@ -344,9 +345,7 @@ class NaiveSku:
             found[line_id] = cells
         return found
 
-    def offer(
-        self, order: NaiveOrder, line: NaiveLine, free: dict[str, int], units: int
-    ) -> Counter[str]:
+    def offer(self, order: NaiveOrder, line: NaiveLine, free: dict[str, int], units: int) -> Counter[str]:
         has = {at for at in line.cells if line.cells[at] > 0}
         places = [at for at in self.wished(line) if at in free]
         if order.single:

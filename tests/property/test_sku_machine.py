@@ -51,7 +51,9 @@ class SkuMachine(RuleBasedStateMachine):
         self.baskets: dict[str, Basket] = {}
         self.shipments = 0
 
-    @initialize(a=st.integers(0, 15), b=st.integers(0, 15), kinds=st.lists(st.integers(0, 4), min_size=4, max_size=4))
+    @initialize(
+        a=st.integers(0, 15), b=st.integers(0, 15), kinds=st.lists(st.integers(0, 4), min_size=4, max_size=4)
+    )
     def begin(self, a: int, b: int, kinds: list[int]) -> None:
         self.count("A", a, "sellable", True)
         self.count("B", b, "sellable", True)
@@ -195,7 +197,11 @@ class SkuMachine(RuleBasedStateMachine):
         basket = self.baskets[order_id]
         named = {line for line, *_ in basket.shipments.values()}
         lines = {
-            line_id: (*basket.lines.get(line_id, (0, None)), basket.units(line_id, False), basket.units(line_id, True))
+            line_id: (
+                *basket.lines.get(line_id, (0, None)),
+                basket.units(line_id, False),
+                basket.units(line_id, True),
+            )
             for line_id in [*basket.lines, *sorted(named - basket.lines.keys())]
         }
         shipments = [(s, at, units if left else 0) for s, (_, at, units, left) in basket.shipments.items()]
@@ -267,7 +273,12 @@ class SkuMachine(RuleBasedStateMachine):
         for at, cell in self.sku.head.cells.items():
             if cell.committed > max(0, cell.sellable):
                 rows = self.sku.open_rows()
-                loose = [line.cells[at] - line.protected(at) for r in rows for line in r.lines.values() if at in line.cells]
+                loose = [
+                    line.cells[at] - line.protected(at)
+                    for r in rows
+                    for line in r.lines.values()
+                    if at in line.cells
+                ]
                 ahead = sum(self.naive.orders[r.order_id].committed(at) for r in rows) < sum(
                     line.cells.get(at, 0) for r in rows for line in r.lines.values()
                 )

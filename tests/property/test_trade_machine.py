@@ -151,7 +151,9 @@ class TradeMachine(RuleBasedStateMachine):
         else:
             for sku, units in Counter({sku: n for _, sku, n in parts}).items():
                 named = order_id if what == "issued to" else None
-                issued = f.InventoryIssued(location=at or "A", qty=units, shipment_id=shipment_id, order_id=named)
+                issued = f.InventoryIssued(
+                    location=at or "A", qty=units, shipment_id=shipment_id, order_id=named
+                )
                 self.world.stock(sku, issued)
 
     # --- always ---
@@ -161,7 +163,9 @@ class TradeMachine(RuleBasedStateMachine):
         for sku in self.world.skus.values():
             for at, cell in sku.head.cells.items():
                 if cell.committed > max(0, cell.sellable):
-                    cells = [line for row in sku.open_rows() for line in row.lines.values() if at in line.cells]
+                    cells = [
+                        line for row in sku.open_rows() for line in row.lines.values() if at in line.cells
+                    ]
                     at_work = sum(min(x.cells[at], x.released.get(at, 0)) for x in cells)
                     assert cell.committed <= at_work, f"{sku.key} at {at}: {cell}"
 
@@ -208,7 +212,9 @@ class TradeMachine(RuleBasedStateMachine):
             if short and stage.order.ship_complete and not at_work(stage):
                 assert any(free[sku] < units for sku, units in short.items()), f"{stage.order.order_id} waits"
             elif not stage.order.ship_complete:
-                assert not any(free[sku] for sku in short), f"{stage.order.order_id} waits for {short} of {free}"
+                assert not any(free[sku] for sku in short), (
+                    f"{stage.order.order_id} waits for {short} of {free}"
+                )
             for sku, units in short.items():
                 free[sku] = max(0, free[sku] - units)
 

@@ -35,7 +35,10 @@ def test_grants_follow_the_log(tea):
 def test_orders_are_told_what_they_have(tea):
     tea.demand("o1", 7)
     tea.demand("o2", 7)
-    told = [(order_id, s.request, s.seq, [(x.allocated, x.backordered, x.cells) for x in s.lines]) for order_id, s in tea.answers]
+    told = [
+        (order_id, s.request, s.seq, [(x.allocated, x.backordered, x.cells) for x in s.lines])
+        for order_id, s in tea.answers
+    ]
     assert told == [("o1", 1, 1, [(7, 0, {"A": 7})]), ("o2", 1, 1, [(3, 4, {"A": 3})])]
 
 

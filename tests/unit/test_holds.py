@@ -4,6 +4,8 @@ import pytest
 from domain import SkuStage, want
 
 from springtide.codecs import facts as f
+from springtide.codecs.times import SECOND_US
+from springtide.tables.atp import figures
 
 
 def hold(hold_id, qty, ttl_s=60, **more):
@@ -25,9 +27,6 @@ def test_a_hold_is_dead_at_its_expiry(tea, now_s, held):
 
 
 def test_a_reading_at_the_expiry_agrees_though_nobody_came_by(tea):
-    from springtide.codecs.times import SECOND_US
-    from springtide.tables.atp import figures
-
     tea.fact(hold("h1", 4, ttl_s=60))
     assert figures(tea.head, 59 * SECOND_US)["available_now"] == 6
     assert figures(tea.head, 60 * SECOND_US)["available_now"] == 10

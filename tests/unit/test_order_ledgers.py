@@ -4,7 +4,7 @@ import pytest
 from domain import OrderStage, order_lines, placed, released, scan, step
 
 from springtide.codecs import facts as f
-from springtide.codecs.messages import DemandLine
+from springtide.codecs.messages import DemandLine, Supplied, SuppliedLine
 
 
 @pytest.fixture
@@ -40,14 +40,17 @@ def test_what_is_ordered_is_asked_for(order):
 def test_what_the_order_says_of_itself_goes_with_what_it_asks():
     order = OrderStage()
     sourcing = f.Sourcing(mode="split", max_splits=2)
-    order.fact("order.placed", placed(("1", "tea", 5), priority=7, ship_complete=True, sourcing=sourcing), at_s=9)
+    order.fact(
+        "order.placed", placed(("1", "tea", 5), priority=7, ship_complete=True, sourcing=sourcing), at_s=9
+    )
     asked = order.asked("tea")
     assert (asked.placed_us, asked.priority, asked.channel) == (9_000_000, 7, "web")
     assert (asked.complete, asked.parked, asked.single, asked.max_splits) == (True, False, False, 2)
 
 
 @pytest.mark.parametrize(
-    ("mode", "max_splits", "asked"), [("single", None, (True, 0)), ("split", None, (False, 0)), ("split", 3, (False, 3))]
+    ("mode", "max_splits", "asked"),
+    [("single", None, (True, 0)), ("split", None, (False, 0)), ("split", 3, (False, 3))],
 )
 def test_sourcing_goes_with_what_it_asks(mode, max_splits, asked):
     order = OrderStage()
@@ -72,8 +75,6 @@ def test_what_a_sku_answers_is_allocated_and_backordered(order):
 
 
 def test_an_older_answer_says_nothing_new(order):
-    from springtide.codecs.messages import Supplied, SuppliedLine
-
     for seq, units in ((2, 4), (1, 5), (2, 3)):
         told = (SuppliedLine("1", units, 0, {"A": units}),)
         order.supplied(Supplied("tea", 1, seq, 0, 0, (0, 0, 0), "", told))
@@ -172,6 +173,16 @@ def test_what_was_cancelled_stays_cancelled_when_a_line_is_restated(order):
     assert line(order.ledger("1"), "ordered", "cancelled") == (6, 2)
 
 
+def test_a_revision_after_all_was_cancelled_wants_only_what_is_new(order):
+    order.fact("order.cancelled", cancel(("1", 5)))
+    order.fact("order.changed", changed(1, ("1", "tea", 1), ("2", "mug", 3)))
+    assert line(order.ledger("1"), "ordered", "cancelled") == (1, 1)
+    order.fact("order.cancelled", cancel())
+    order.fact("order.changed", changed(2, ("1", "tea", 7), ("2", "mug", 4)))
+    assert line(order.ledger("1"), "ordered", "cancelled") == (7, 5)
+    assert line(order.ledger("2"), "ordered", "cancelled") == (4, 3)
+
+
 def test_a_revision_keeps_what_has_shipped(order):
     order.fact("shipment.shipped", step("s1", ("2", "mug", 1), location="A"))
     order.fact("order.changed", changed(1, ("1", "tea", 5)))
@@ -227,7 +238,7 @@ def test_each_step_is_a_sum_over_shipments(order):
     assert steps(order, "1") == (5, 3, 3, 3, 3)
     assert steps(order, "2") == (2, 2, 2, 2, 2)
     assert order.asked("tea").lines == (DemandLine("1", 5, None, {"A": 3, "B": 2}, {"A": 3}),)
-    assert dict((s, n) for s, _, n in order.asked("tea").shipments) == {"s1": 3, "s2": 0}
+    assert {s: n for s, _, n in order.asked("tea").shipments} == {"s1": 3, "s2": 0}
 
 
 def test_the_sku_learns_whose_a_shipment_is_as_soon_as_it_is_released(order):

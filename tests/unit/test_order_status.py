@@ -163,11 +163,23 @@ def test_a_missing_step_is_inferred_until_its_fact_comes(order):
     assert [m.occurred_us for m in order.order.milestones if m.name == "picked"] == [40_000_000]
 
 
-def test_delivered_without_shipped_infers_it(order):
-    order.fact("shipment.released", released("s1", "A", ("1", "tea", 5)))
-    order.fact("parcel.scanned", scan("s1", "delivered"))
-    assert "~shipped" in order.milestones()
-    assert "delivered" in order.milestones()
+@pytest.mark.parametrize("first", ["released", "delivered"])
+def test_delivered_without_shipped_infers_all_between(order, first):
+    def release():
+        order.fact("shipment.released", released("s1", "A", ("1", "tea", 5)))
+
+    def deliver():
+        order.fact("parcel.scanned", scan("s1", "delivered"))
+
+    for act in (release, deliver) if first == "released" else (deliver, release):
+        act()
+    assert sorted(order.milestones()[2:]) == [
+        "delivered",
+        "released_to_warehouse",
+        "~packed",
+        "~picked",
+        "~shipped",
+    ]
 
 
 def test_a_milestone_is_reached_once(order):
@@ -241,7 +253,9 @@ def test_the_version_rises_by_one_with_each_published_change(order):
     assert order.published == [("", "RECEIVED")]
     order.fact("order.confirmed", CONFIRM)
     order.fact("order.confirmed", CONFIRM)
-    order.fact("order.changed", f.OrderChanged(revision=1, lines=order_lines(("1", "tea", 6), ("2", "mug", 3))))
+    order.fact(
+        "order.changed", f.OrderChanged(revision=1, lines=order_lines(("1", "tea", 6), ("2", "mug", 3)))
+    )
     order.fact("order.hold_placed", HOLD)
     order.fact("order.hold_released", FREE)
     assert order.published == [

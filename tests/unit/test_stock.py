@@ -1,7 +1,7 @@
 """Buckets, counts, moves, safety stock: one fact after another, and the figures they leave."""
 
 import pytest
-from domain import SkuStage
+from domain import SkuStage, want
 
 from springtide.codecs import facts as f
 
@@ -38,7 +38,10 @@ def issued(qty, location="A"):
         ([counted(2), adjusted(-5)], (-3, 0, 0, 0)),
         ([counted(7), counted(4, bucket="damaged"), adjusted(2, bucket="damaged")], (7, 6, 0, 0)),
         ([counted(7), moved(3, "sellable", "quality_control")], (4, 0, 3, 0)),
-        ([counted(7), moved(3, "sellable", "quality_control"), moved(1, "quality_control", "damaged")], (4, 1, 2, 0)),
+        (
+            [counted(7), moved(3, "sellable", "quality_control"), moved(1, "quality_control", "damaged")],
+            (4, 1, 2, 0),
+        ),
         ([counted(7), moved(9, "sellable", "reserved_other")], (-2, 0, 0, 9)),
         ([counted(7), moved(7, "sellable", "sellable")], (7, 0, 0, 0)),
         ([counted(7, location="B"), adjusted(-1, location="C")], (6, 0, 0, 0)),
@@ -112,8 +115,6 @@ def test_the_network_is_the_locations_in_sum_less_who_waits_anywhere():
 
 
 def test_who_waits_for_one_location_counts_there():
-    from domain import want
-
     tea = SkuStage()
     tea.counted(A=5, B=2)
     tea.demand("o1", want("1", 4, at="B"))
