@@ -163,7 +163,7 @@ class OrderActor:
                 Demand(
                     order.order_id,
                     need.request,
-                    work.meta.time_us,
+                    change.at_us,
                     origin,
                     change.event_id,
                     order.placed_us,
@@ -175,6 +175,7 @@ class OrderActor:
                     order.max_splits,
                     shipments,
                     lines,
+                    change.recorded_us,
                 )
             ),
         )

@@ -81,7 +81,7 @@ class SkuActor:
         sku = Sku(work, key.decode(), now_us)
         sku.head.known = True
         Stock(work, sku, now_us, fact.time_us, fact.event_id).apply(decode_data(fact))
-        self._close(work, sku, fact.recorded_us, fact.origin, fact.event_id, None)
+        self._close(work, sku, fact.time_us, fact.recorded_us, fact.origin, fact.event_id, None)
 
     def _demand(self, work: Work, key: bytes, demand: Demand) -> None:
         work.count("demands")
@@ -91,12 +91,15 @@ class SkuActor:
             sku.settle()
         # Whoever asks all or nothing waits for the answer, also when it says nothing new.
         answer_to = demand.order_id if demand.complete else None
-        self._close(work, sku, demand.time_us, demand.origin, demand.event_id, answer_to)
+        self._close(
+            work, sku, demand.time_us, demand.recorded_us, demand.origin, demand.event_id, answer_to
+        )
 
     def _close(
         self,
         work: Work,
         sku: Sku,
+        at_us: int,
         recorded_us: int,
         origin: tuple[int, int, int],
         event_id: str,
@@ -118,7 +121,7 @@ class SkuActor:
                         sku.head.sku,
                         row.request,
                         row.seq,
-                        work.meta.time_us,
+                        at_us,
                         recorded_us,
                         origin,
                         event_id,
@@ -139,7 +142,7 @@ class SkuActor:
             meta.time_us = max(meta.time_us, due_us)
             sku = Sku(work, key.decode(), meta.time_us)
             Stock(work, sku, meta.time_us, meta.time_us, "").expire()
-            self._close(work, sku, meta.time_us, (0, 0, -1), "", None)
+            self._close(work, sku, meta.time_us, meta.time_us, (0, 0, -1), "", None)
         meta.time_us = until_us
 
     def dead_letter(self, record: Record, error: Exception) -> tuple[str, bytes, bytes]:

@@ -89,6 +89,8 @@ class Demand(Message, frozen=True, array_like=True, gc=False, tag=103):
     shipments: tuple[tuple[str, str, int], ...]
     """(shipment_id, location, units of this SKU that left) for each shipment that left."""
     lines: tuple[DemandLine, ...]
+    recorded_us: int = 0
+    """When the fact behind it was recorded; `time_us` is when that fact occurred."""
 
 
 class SuppliedLine(Message, frozen=True, array_like=True, gc=False):
@@ -101,7 +103,10 @@ class SuppliedLine(Message, frozen=True, array_like=True, gc=False):
 
 
 class Supplied(Message, frozen=True, array_like=True, gc=False, tag=104):
-    """SkuActor -> OrderActor: what the order has at this SKU now, absolutely. `seq` rises per (SKU, order)."""
+    """SkuActor -> OrderActor: what the order has at this SKU now, absolutely. `seq` rises per (SKU, order).
+
+    `time_us` is when the fact behind it occurred: the order's own, or the stock fact that freed the units.
+    """
 
     sku: str
     request: int

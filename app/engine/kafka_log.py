@@ -54,8 +54,9 @@ class KafkaLog:
         await _answered(self._ends.start(), "the broker could not be reached")
 
     async def close(self) -> None:
-        if self._ends is not None:
-            await _stop(self._ends)
+        for consumer in (self._ends, self._probe):
+            if consumer is not None:
+                await _stop(consumer)
 
     async def open_writer(self, actor: ActorId, group: str) -> KafkaWriter:
         producer = AIOKafkaProducer(

@@ -395,7 +395,7 @@ class Applying:
                     Demand(
                         order.order_id,
                         need.request,
-                        self.now_us,
+                        self.at_us,
                         origin,
                         self.event_id,
                         order.placed_us,
@@ -407,6 +407,7 @@ class Applying:
                         (d.sourcing.max_splits or 0) if d.sourcing is not None else 0,
                         left,
                         self._wanted(sku),
+                        self.recorded_us,
                     ),
                 )
             )

@@ -8,6 +8,7 @@ partition.skus["tea"].picture()                 # every figure of the SKU, as pl
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from typing import Any
 
 import msgspec
 
@@ -53,12 +54,12 @@ class NaiveSkuPartition:
             sku = self._sku(key.decode())
             data = decode_data(message)
             found = stock_fact(sku, data, self.time_us, message.time_us, message.event_id)
-            return answers + self._after(sku, found, message.recorded_us, message.origin, message.event_id)
+            return answers + self._after(sku, found, message)
         if isinstance(message, Demand):
             answers = self._until(message.time_us)
             sku = self._sku(key.decode())
             found = sku.demand(message, self.time_us)
-            return answers + self._after(sku, found, message.time_us, message.origin, message.event_id)
+            return answers + self._after(sku, found, message)
         if isinstance(message, Tick):
             answers = self._until(message.time_us)
             self._see(message)
@@ -81,25 +82,25 @@ class NaiveSkuPartition:
                 del self._pushed[name]
             if sku.next_expiry_us() == due_us:
                 self.time_us = max(self.time_us, due_us)
-                answers += self._after(sku, sku.expire(self.time_us), self.time_us, NO_ORIGIN, "")
+                answers += self._after(sku, sku.expire(self.time_us), None)
         self.time_us = max(self.time_us, time_us)
         return answers
 
-    def _after(
-        self, sku: NaiveSku, answers: list[Answer], recorded_us: int, origin: Origin, event_id: str
-    ) -> list[Answer]:
+    def _after(self, sku: NaiveSku, answers: list[Answer], cause: Fact | Demand | None) -> list[Answer]:
+        """Each answer says what caused it; None: a hold has died."""
         self.oversold += [(sku.sku, cell) for cell in sku.oversold]
         due_us = sku.next_expiry_us()
         if due_us is not None and self._pushed.get(sku.sku) != due_us:
             self._pushed[sku.sku] = due_us
             heappush(self._due, (due_us, sku.sku))
+        said: dict[str, Any] = {
+            "time_us": self.time_us if cause is None else cause.time_us,
+            "recorded_us": self.time_us if cause is None else cause.recorded_us,
+            "origin": NO_ORIGIN if cause is None else cause.origin,
+            "event_id": "" if cause is None else cause.event_id,
+        }
         return [
-            answer._replace(
-                supplied=msgspec.structs.replace(
-                    answer.supplied, recorded_us=recorded_us, origin=origin, event_id=event_id
-                )
-            )
-            for answer in answers
+            answer._replace(supplied=msgspec.structs.replace(answer.supplied, **said)) for answer in answers
         ]
 
     def _see(self, tick: Tick) -> None:
