@@ -195,7 +195,7 @@ def broker(heap_mb: int = 512) -> Iterator[EmbeddedBroker]:
         tempfile.TemporaryDirectory(prefix="springtide-bench-", ignore_cleanup_errors=True) as folder,
     ):
         one = EmbeddedBroker(Path(folder) / "broker", heap_mb=heap_mb)
-        shown = _FetchProgress()
+        shown = FetchProgress()
         one.start(shown)
         try:
             yield one
@@ -220,7 +220,7 @@ def ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-class _FetchProgress:
+class FetchProgress:
     """Tells of the broker's first fetch, a line for each tenth of it. Any thread may call it."""
 
     def __init__(self) -> None:

@@ -87,7 +87,7 @@ class Demand(Message, frozen=True, array_like=True, gc=False, tag=103):
     max_splits: int
     """0: no limit."""
     shipments: tuple[tuple[str, str, int], ...]
-    """(shipment_id, location, units of this SKU that left) for each shipment that left."""
+    """(shipment_id, location, units of this SKU that left) for each shipment; 0 while it is only released."""
     lines: tuple[DemandLine, ...]
     recorded_us: int = 0
     """When the fact behind it was recorded; `time_us` is when that fact occurred."""

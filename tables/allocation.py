@@ -300,15 +300,18 @@ class Sku:
             for location, units in cells.items():
                 line.cells[location] = line.cells.get(location, 0) + units
                 line.backordered -= units
-                left[location] -= units
                 if before is None:  # nothing was issued ahead, so what is granted is committed
+                    left[location] -= units
                     self.head.cells[location].committed += units
                     if line.location is None:
                         self.head.backordered -= units
                     else:
                         self.head.cells[line.location].backordered -= units
-        if before is not None:
+        if before is not None:  # some of the units have left already, and take nothing from who is behind
+            had = {location: self.head.cells[location].committed for location in left}
             settle_footprint(self.head, before, footprint(row))
+            for location in left:
+                left[location] -= self.head.cells[location].committed - had[location]
         self._touched[row.order_id] = row
 
     def _choose(

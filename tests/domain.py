@@ -79,6 +79,8 @@ class SkuStage:
             sku = Sku(self.rows, self.key, self.now_us)
             Stock(self.rows, sku, self.now_us, self.now_us, "").expire()
             self._close(sku)
+            next_us = self.head.next_expiry_us()
+            assert next_us is None or next_us > due_us, f"a hold that expires at {due_us} us outlives it"
         self.now_us = max(self.now_us, until_us)
 
     def fact(self, data: f.Data, at_s: float | None = None) -> None:

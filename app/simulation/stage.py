@@ -118,6 +118,7 @@ class Stage:
             if owner is not None and owner.disk is disk:
                 owner.asleep_until = 0
         end = self.turns + TURNS_MAX
+        resting = False
         while True:
             self.turns += 1
             if self.turns > end:
@@ -132,12 +133,13 @@ class Stage:
                 ready = [hosted for hosted in self._owners.values() if hosted is not None and hosted.can_idle]
                 if not ready:
                     break
+                resting = True
                 for hosted in ready:
                     hosted.feed.may_idle = True
             hosted = self.rng.choice(ready)
             self._step(hosted)
-            failing = last_faults and hosted.at.startswith("append") and self._is_alive(hosted)
-            if failing and self.rng.random() < 0.1:
+            failing = last_faults and resting and hosted.at.startswith("append") and self._is_alive(hosted)
+            if failing and self.rng.random() < 0.3:
                 last_faults -= 1
                 self._fault_at(hosted)
                 hosted.asleep_until = 0

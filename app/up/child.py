@@ -144,6 +144,11 @@ def environment_of(settings: Settings) -> dict[str, str]:
         value = getattr(settings, name)
         if value is not None:
             environment[_PREFIX + name.upper()] = _as_text(value)
+    if sys.dont_write_bytecode:
+        # Whoever wants none beside the sources gets it in the data folder: without it each start compiles all
+        # libraries anew, which takes longer than all the rest of a restart after a kill.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        environment.setdefault("PYTHONPYCACHEPREFIX", str((settings.data_dir / "bytecode").absolute()))
     return environment
 
 

@@ -63,6 +63,12 @@ def fetch_of(raw, position=0, aborted=(), check_crcs=False):
     )
 
 
+def fetch_from(position):
+    """What a broker answers: from the batch on that holds the position, with the aborted transactions in it."""
+    raw = b"".join(raw for ends, raw in BATCHES if ends > position)
+    return fetch_of(raw, position, ABORTED if position < 13 else ())
+
+
 def taken(fetched, records_max):
     """All records in parts of a size, and where the fetch stood after each part."""
     records, stood = [], []
@@ -75,25 +81,25 @@ def taken(fetched, records_max):
     return records, stood
 
 
-LOG = (
-    batch(0, range(5))
-    + batch(5, range(5, 8), producer=7)
-    + batch(8, range(8, 11), producer=8)  # aborted
-    + marker(11, 7, COMMIT)
-    + marker(12, 8, ABORT)
-    + batch(13, [13, 15], ends=18)  # compaction took 14, 16 and 17
-    + batch(18, range(18, 30), gzip=True, producer=8)  # of the producer's next transaction
-    + marker(30, 8, COMMIT)
-)
+BATCHES = [  # (offset after it, bytes)
+    (5, batch(0, range(5))),
+    (8, batch(5, range(5, 8), producer=7)),
+    (11, batch(8, range(8, 11), producer=8)),  # aborted
+    (12, marker(11, 7, COMMIT)),
+    (13, marker(12, 8, ABORT)),
+    (18, batch(13, [13, 15], ends=18)),  # compaction took 14, 16 and 17
+    (30, batch(18, range(18, 30), gzip=True, producer=8)),  # of the producer's next transaction
+    (31, marker(30, 8, COMMIT)),
+]
 ABORTED = [(8, 8)]
 VISIBLE = [*range(8), 13, 15, *range(18, 30)]
 
 
 @pytest.mark.parametrize("records_max", [1, 2, 3, 5, 8, 1_000])
 def test_it_gives_what_aiokafka_gives_in_parts_of_any_size_and_stands_after_the_last_marker(records_max):
-    theirs = [(r.offset, r.timestamp, r.key, r.value, r.headers) for r in fetch_of(LOG, 0, ABORTED)]
+    theirs = [(r.offset, r.timestamp, r.key, r.value, r.headers) for r in fetch_from(0)]
 
-    records, stood = taken(fetch_of(LOG, 0, ABORTED), records_max)
+    records, stood = taken(fetch_from(0), records_max)
 
     assert [(r.offset, r.timestamp_ms, r.key, r.value, r.headers) for r in records] == theirs
     assert [r.offset for r in records] == VISIBLE
@@ -104,19 +110,19 @@ def test_it_gives_what_aiokafka_gives_in_parts_of_any_size_and_stands_after_the_
 
 @pytest.mark.parametrize("position", [3, 6, 9, 12, 14, 16, 29, 30])
 def test_a_fetch_from_the_middle_of_a_batch_gives_nothing_from_before(position):
-    records, stood = taken(fetch_of(LOG, position, ABORTED), 4)
+    records, stood = taken(fetch_from(position), 4)
     assert [r.offset for r in records] == [offset for offset in VISIBLE if offset >= position]
     assert stood[-1] == 31
 
 
 @pytest.mark.parametrize("records_max", [1, 3, 1_000])
 def test_going_on_where_any_part_ended_gives_the_rest(records_max):
-    fetched = fetch_of(LOG, 0, ABORTED)
+    fetched = fetch_from(0)
     before, ended = [], False
     while not ended:
         part, ended = unpack(fetched, records_max)
         before += part
-        rest, _ = taken(fetch_of(LOG, fetched.next_fetch_offset, ABORTED), 1_000)
+        rest, _ = taken(fetch_from(fetched.next_fetch_offset), 1_000)
         assert [r.offset for r in before] + [r.offset for r in rest] == VISIBLE
 
 
