@@ -18,7 +18,6 @@ import structlog
 import uvloop
 from aiohttp import web
 from aiokafka import TopicPartition as KafkaPlace
-from faust import tables as faust_tables
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from yarl import URL
@@ -31,7 +30,7 @@ from springtide.app.engine.host import ActorHost
 from springtide.app.engine.kafka_log import KafkaLog
 from springtide.app.engine.metrics import Metrics
 from springtide.app.engine.rocks_store import StoreResources
-from springtide.app.engine.transport import BatchSchema, BatchTransport
+from springtide.app.engine.transport import BatchSchema, BatchTransport, NoTables
 from springtide.app.settings import Settings
 
 # Faust's consumer has a thread of its own, which must not wait for a slice of the actors' loop.
@@ -165,14 +164,6 @@ def _end(consumer: Any, place: Any) -> int | None:
     return None if end is None else int(end)
 
 
-class _NoTables(faust_tables.TableManager):
-    """Faust's own waits a second for tables to be declared, a third of a restart's time. There are none."""
-
-    async def on_start(self) -> None:
-        await self._update_channels()
-        await self.recovery.start()
-
-
 def _faust_app(settings: Settings, connection: BrokerConnection, index: int, folder: Path) -> Any:
     app = faust.App(
         settings.app,
@@ -196,7 +187,7 @@ def _faust_app(settings: Settings, connection: BrokerConnection, index: int, fol
         datadir=str(folder / "faust"),
         web_port=6066 + index,
         loghandlers=[],
-        TableManager=_NoTables,
+        TableManager=NoTables,
     )
     app.transport = BatchTransport(connection, [URL(f"kafka://{connection.addresses[0]}")], app)
     app.producer_transport = app.transport

@@ -34,6 +34,11 @@ class World:
         self.orders.setdefault(order_id, OrderStage(order_id)).fact(name, data, at_s=at_s)
         self._collect()
 
+    def clock(self, now_s: float) -> None:
+        for stage in (*self.skus.values(), *self.orders.values()):
+            stage.clock(now_s)
+        self._collect()
+
     # --- what happens inside ---
 
     def _collect(self) -> None:

@@ -20,7 +20,6 @@ from springtide.codecs.messages import (
     Demand,
     Fact,
     Message,
-    Origin,
     Tick,
     decode_data,
 )

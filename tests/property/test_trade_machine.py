@@ -88,10 +88,7 @@ class TradeMachine(RuleBasedStateMachine):
     @rule(seconds=st.integers(1, 10))
     def wait(self, seconds: int) -> None:
         self.now += seconds
-        for sku in self.world.skus.values():
-            sku.clock(self.now)
-        for order in self.world.orders.values():
-            order.clock(self.now)
+        self.world.clock(self.now)
 
     # --- orders ---
 

@@ -186,6 +186,39 @@ async def test_an_answer_that_only_its_step_has_not_yet_seen_is_in_flight(story)
     assert verdict.pending
 
 
+@pytest.mark.parametrize("seed", range(10))
+async def test_actors_that_work_meanwhile_are_no_fault(seed):
+    """Each time an end is asked for, one actor does some work: no two ends are of one moment."""
+    # given
+    rng = Random(seed)
+    story = Installation(seed, records_max=3)
+    for event in generate(TradeSpec(seed=seed, skus=5, customers=5, orders=15)):
+        story.put(event.topic, event.key, event.value, event.headers)
+        if rng.random() < 0.02:
+            await story.run((rng.choice(("gateway", "order", "sku")),))
+    end_of, working = story.log.end, False
+
+    async def end(place):
+        nonlocal working
+        if not working:
+            working = True
+            await story.run((rng.choice(("gateway", "order", "sku")),))
+            working = False
+        return await end_of(place)
+
+    # when
+    story.log.end = end
+    verdict = await proof_of(story)
+
+    # then
+    assert verdict.ok, verdict.first_violation
+    story.log.end = end_of
+    await story.run()
+    at_rest = await proof_of(story)
+    assert at_rest.ok
+    assert at_rest.quiescent
+
+
 async def test_progress_is_told(story):
     told = []
     await verify(story.log, story.settings, lambda *what: told.append(what))
