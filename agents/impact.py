@@ -6,7 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
+from springtide.agents.topics import INBOX_ORDER, INBOX_SKU
+from springtide.codecs.cloudevents import TYPE_PREFIX, TYPE_SUFFIX
+from springtide.codecs.facts import FACT_BY_CODE, INVENTORY
 from springtide.codecs.letters import DeadLetter, Impact, encode_letter, shown
+from springtide.codecs.messages import Fact, decode
 from springtide.codecs.records import Record
 from springtide.codecs.times import rfc3339
 
@@ -47,6 +51,8 @@ def _readable(record: Record) -> dict[str, Any]:
     value = record.value
     if not value or len(value) > _READ_BYTES_MAX:
         return {}
+    if record.topic in (INBOX_SKU, INBOX_ORDER):
+        return _of_message(value)
     try:
         read = _any(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -59,6 +65,22 @@ def _readable(record: Record) -> dict[str, Any]:
     return read if isinstance(read, dict) else {}
 
 
+def _of_message(value: bytes) -> dict[str, Any]:
+    """The same of an inbox message."""
+    try:
+        message = decode(value)
+    except msgspec.DecodeError:
+        return {}
+    if not isinstance(message, Fact):
+        return {"type": type(message).__name__}
+    fact = FACT_BY_CODE.get(message.code)
+    return {
+        "type": None if fact is None else f"{TYPE_PREFIX}{fact.name}{TYPE_SUFFIX}",
+        "id": message.id,
+        "source": message.source,
+    }
+
+
 def _impact(record: Record, event: dict[str, Any]) -> Impact:
     data = event.get("data")
     data = data if isinstance(data, dict) else {}
@@ -67,7 +89,7 @@ def _impact(record: Record, event: dict[str, Any]) -> Impact:
     subject = _text(event, "subject") or (
         None if record.key is None else record.key[:128].decode(errors="replace")
     )
-    is_stock = record.topic == "inventory"
+    is_stock = record.topic in (INVENTORY, INBOX_SKU)
     orders = [_text(data, "order_id"), None if is_stock else subject]
     skus = [subject if is_stock else None, *(_text(line, "sku") for line in lines)]
     return Impact(_ids(orders), _ids(skus), _ids([_text(data, "shipment_id")]))

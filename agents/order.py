@@ -11,7 +11,8 @@ from springtide.agents import passage
 from springtide.agents.impact import dead_letter
 from springtide.agents.topics import DEAD_LETTERS, INBOX_ORDER, INBOX_SKU, ORDER_STATUS, STATUS_CHANGES
 from springtide.agents.work import Work
-from springtide.codecs.facts import FACT_BY_NAME
+from springtide.codecs.cloudevents import TYPE_PREFIX, TYPE_SUFFIX
+from springtide.codecs.facts import FACT_BY_CODE, FACT_BY_NAME
 from springtide.codecs.letters import DeadLetter, Impact, StatusChange, encode_letter
 from springtide.codecs.messages import Demand, Fact, Origin, Supplied, Tick, decode, decode_data, encode
 from springtide.codecs.records import Record
@@ -71,23 +72,19 @@ class OrderActor:
         work.count("facts")
         key = record.key or b""
         order: Order = work.get(key) or Order(key.decode())
-        order.facts += 1
-        if order.facts > FACTS_MAX:
-            self._refuse(
-                work, record, fact, "too_many_facts", f"order {order.order_id} has {FACTS_MAX} facts already"
-            )
+        waits = not order.placed and fact.code != _PLACED
+        if order.facts >= FACTS_MAX:
+            why = f"order {order.order_id} has {FACTS_MAX} facts already"
+            self._refuse(work, record, fact, "too_many_facts", why)
             return
-        order.correlation = order.correlation or fact.correlation
-        if not order.placed and fact.code != _PLACED:
-            if len(order.waiting) >= WAITING_MAX:
-                self._refuse(
-                    work,
-                    record,
-                    fact,
-                    "order_unknown",
-                    f"order {order.order_id} is not placed and {WAITING_MAX} facts wait",
-                )
-                return
+        if waits and len(order.waiting) >= WAITING_MAX:
+            why = f"order {order.order_id} is not placed and {WAITING_MAX} facts wait"
+            self._refuse(work, record, fact, "order_unknown", why)
+            return
+        order.facts += 1
+        if order.correlation is None or (fact.code == _PLACED and fact.correlation != order.order_id):
+            order.correlation = fact.correlation
+        if waits:
             order.waiting.append(record.value or b"")
             work.count("waiting")
             work.put(key, order)
@@ -211,6 +208,7 @@ class OrderActor:
             offset=offset,
             at=rfc3339(max(0, record.timestamp_ms) * 1_000),
             key=(record.key or b"").decode(errors="replace"),
+            event_type=f"{TYPE_PREFIX}{FACT_BY_CODE[fact.code].name}{TYPE_SUFFIX}",
             event_id=fact.id,
             source=fact.source,
             impact=Impact(orders=((record.key or b"").decode(errors="replace"),)),

@@ -23,7 +23,7 @@ VIA_PREFIX: Final = b"\x00v"
 _names: Final[dict[tuple[int, int], str]] = {}
 
 
-class Passed(msgspec.Struct, array_like=True):
+class Passed(msgspec.Struct, array_like=True, gc=False):
     """What an actor last passed on, and the log time then."""
 
     log_ms: int = 0

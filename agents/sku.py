@@ -15,7 +15,7 @@ from springtide.codecs.messages import Demand, Fact, Message, Supplied, Tick, de
 from springtide.codecs.records import Record
 from springtide.tables.allocation import Sku, tell
 from springtide.tables.sku import Allocation, Head, PastHold, Queue, ShipmentOf
-from springtide.tables.stock import Stock
+from springtide.tables.stock import SAY_NOTHING_OF_A_SKU, Stock
 
 STATE_VERSION: Final = b"\x01"
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -79,8 +79,9 @@ class SkuActor:
         work.count("facts")
         now_us = work.meta.time_us
         sku = Sku(work, key.decode(), now_us)
-        sku.head.known = True
-        Stock(work, sku, now_us, fact.time_us, fact.event_id).apply(decode_data(fact))
+        data = decode_data(fact)
+        sku.head.known = sku.head.known or not isinstance(data, SAY_NOTHING_OF_A_SKU)
+        Stock(work, sku, now_us, fact.time_us, fact.event_id).apply(data)
         self._close(work, sku, fact.time_us, fact.recorded_us, fact.origin, fact.event_id, None)
 
     def _demand(self, work: Work, key: bytes, demand: Demand) -> None:
@@ -91,9 +92,7 @@ class SkuActor:
             sku.settle()
         # Whoever asks all or nothing waits for the answer, also when it says nothing new.
         answer_to = demand.order_id if demand.complete else None
-        self._close(
-            work, sku, demand.time_us, demand.recorded_us, demand.origin, demand.event_id, answer_to
-        )
+        self._close(work, sku, demand.time_us, demand.recorded_us, demand.origin, demand.event_id, answer_to)
 
     def _close(
         self,

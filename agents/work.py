@@ -32,7 +32,7 @@ MARKER: Final = b"\x00position"
 """Key of the record by which each step tells a projection's followers its meta row: positions, time, seen."""
 
 
-class Meta(msgspec.Struct, array_like=True):
+class Meta(msgspec.Struct, array_like=True, gc=False):
     """What a partition knows of itself; written with every step, so never ahead of its rows."""
 
     version: int = 1

@@ -146,22 +146,25 @@ class Worker:
             consumer = getattr(self.app.consumer, "_thread", None)
             kafka = getattr(consumer, "_consumer", None)
             lags: dict[str, int] = {behaviour.kind: 0 for behaviour in self._behaviours}
-            for (topic, partition), position in self.host.positions().items():
-                end = None if kafka is None else _end(kafka, KafkaPlace(topic, partition))
-                if end is not None:
-                    lags[self.host.kind_of(topic)] += max(0, end - position)
+            for topic, partition in self.host.places():
+                if kafka is not None:
+                    lags[self.host.kind_of(topic)] += _unfetched(kafka, KafkaPlace(topic, partition))
+            for kind, waiting in self.host.waiting().items():
+                lags[kind] += waiting
             for kind, lag in lags.items():
                 self.metrics.lag.labels(kind).set(lag)
             await asyncio.sleep(OBSERVE_EVERY_S)
 
 
-def _end(consumer: Any, place: Any) -> int | None:
-    """The last stable offset as the latest fetch told; None if the partition is not ours just now."""
+def _unfetched(consumer: Any, place: Any) -> int:
+    """Offsets between what was fetched and the last stable one, as the latest fetch told; 0 if the partition
+    is not ours just now. What was fetched is past the transaction markers, so at rest this is 0."""
     try:
         end = consumer.last_stable_offset(place)
+        state = consumer._subscription.subscription.assignment.state_value(place)  # noqa: SLF001
+        return max(0, int(end) - int(state.position))
     except Exception:  # noqa: BLE001 - aiokafka raises whatever an assertion gives when it is not assigned
-        return None
-    return None if end is None else int(end)
+        return 0
 
 
 def _faust_app(settings: Settings, connection: BrokerConnection, index: int, folder: Path) -> Any:
@@ -179,7 +182,9 @@ def _faust_app(settings: Settings, connection: BrokerConnection, index: int, fol
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=f"{settings.app}-worker-{index}",
         broker_session_timeout=settings.session_timeout_s,
-        broker_heartbeat_interval=max(0.3, settings.session_timeout_s / 6),
+        broker_heartbeat_interval=max(
+            0.3, settings.session_timeout_s / 12
+        ),  # how soon a rebalance is heard of
         broker_request_timeout=max(20.0, settings.session_timeout_s * 2),
         broker_rebalance_timeout=max(10.0, settings.session_timeout_s * 2),
         broker_commit_interval=60.0,

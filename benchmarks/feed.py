@@ -51,7 +51,9 @@ async def run(args: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Writes, and prints what was written."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--bootstrap", required=True)
     parser.add_argument("--file", type=Path, required=True, help="written by springtide.app.trade.file")
     parser.add_argument("--skip", type=int, default=0, help="events of the file that were written before")

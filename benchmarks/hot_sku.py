@@ -37,9 +37,7 @@ def measure(args: argparse.Namespace) -> Report:
     runs: dict[str, Run] = {
         OURS: lambda: run_program("benchmarks.springtide_hot_sku", ["--requests", str(requests)]),
         SYNCED: lambda: run_peer("postgres_hot_row", ["--seconds", seconds]),
-        UNSYNCED: lambda: run_peer(
-            "postgres_hot_row", ["--seconds", seconds, "--synchronous-commit", "off"]
-        ),
+        UNSYNCED: lambda: run_peer("postgres_hot_row", ["--seconds", seconds, "--synchronous-commit", "off"]),
         END_TO_END: lambda: run_program("benchmarks.springtide_hot_orders", ["--orders", str(orders)]),
     }
     found = harness.in_turns(runs, program.rounds_of(args))

@@ -60,6 +60,17 @@ def request(host: str, port: int, path: bytes) -> bytes:
     return b"GET " + path + f" HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: */*\r\n\r\n".encode()
 
 
+def post(host: str, port: int, path: bytes, body: bytes) -> bytes:
+    """The bytes of a POST of JSON to `path`."""
+    return (
+        b"POST "
+        + path
+        + f" HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: */*\r\n".encode()
+        + f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+
+
 async def closed(
     host: str, port: int, paths: Sequence[bytes], connections: int, seconds: float, *, warmup_s: float = 1.0
 ) -> Result:
@@ -82,13 +93,16 @@ async def open_rate(
     connections: int = 64,
     warmup_s: float = 1.0,
     drain_s: float = 5.0,
+    bodies: Sequence[bytes] = (),
 ) -> Result:
     """Asks for `paths` in turn, `rate` requests a second, for `seconds` after `warmup_s`.
+
+    With `bodies` they are POSTs of these in turn, to the first path.
 
     A request that is due while all connections are busy waits for one, and its wait counts. Those unanswered
     `drain_s` after the last was due count as errors with the time they have waited. Raises as `closed` does.
     """
-    load = _Open(host, port, paths, rate)
+    load = _Open(host, port, paths, rate, bodies)
     return await load.run(connections, seconds, warmup_s, drain_s)
 
 
@@ -128,11 +142,14 @@ class Schedule:
 class _Load:
     """Connections that stay open, and the count of what came back on them."""
 
-    def __init__(self, host: str, port: int, paths: Sequence[bytes]) -> None:
+    def __init__(self, host: str, port: int, paths: Sequence[bytes], bodies: Sequence[bytes] = ()) -> None:
         if not paths:
             raise ValueError("A load needs at least one path to ask for.")
         self._host, self._port = host, port
-        self._requests = itertools.cycle([request(host, port, path) for path in paths])
+        self._requests = itertools.cycle(
+            [post(host, port, paths[0], body) for body in bodies]
+            or [request(host, port, path) for path in paths]
+        )
         self.latencies = Latencies()
         self.statuses: dict[int, int] = {}
         self.good = self.broken = 0
@@ -269,8 +286,10 @@ class _Closed(_Load):
 
 
 class _Open(_Load):
-    def __init__(self, host: str, port: int, paths: Sequence[bytes], rate: float) -> None:
-        super().__init__(host, port, paths)
+    def __init__(
+        self, host: str, port: int, paths: Sequence[bytes], rate: float, bodies: Sequence[bytes] = ()
+    ) -> None:
+        super().__init__(host, port, paths, bodies)
         self._rate = rate
         self._idle: deque[Connection] = deque()
         self._late = Latencies()

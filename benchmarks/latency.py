@@ -54,14 +54,14 @@ def measure(args: argparse.Namespace) -> Report:
             live.wait_until_drained(stack, opening + len(counts))
             with live.feeding(trade, stack.bootstrap, rate) as feed:
                 feed.wait_until_begun()
-                probes = probe.Probes(
-                    stack.connection, stack.view_url, stack.settings.ingress_partitions
-                )
+                probes = probe.Probes(stack.connection, stack.view_url, stack.settings.ingress_partitions)
                 outcome = uvloop.run(probes.run(count + warmups, _PROBES_PER_S, ignored=warmups))
     if outcome.wrong:
         told = "; ".join(outcome.wrong[:_WRONG_TOLD])
         raise BenchError(f"{len(outcome.wrong)} probes did not come to what is right: {told}.")
-    say(f"probes late by {outcome.late_p99_ms:.1f} ms at p99, the trade by {feed.outcome['behind_ms_max']} ms")
+    say(
+        f"probes late by {outcome.late_p99_ms:.1f} ms at p99, the trade by {feed.outcome['behind_ms_max']} ms"
+    )
     report.add("trade while measuring", feed.outcome["events_per_s"], "events/s")
     _add(report, "event -> readable", outcome.all_readable, targets=True)
     for way, latencies in outcome.ways.items():

@@ -123,7 +123,9 @@ class Feed:
             raise BenchError(f"The feed failed with status {self._process.returncode}.")
         self.outcome = json.loads(lines[-1])
         if self.outcome["exhausted"]:
-            raise BenchError("The trade's file ended before the measurement: this is a bench that made too few.")
+            raise BenchError(
+                "The trade's file ended before the measurement: this is a bench that made too few."
+            )
         return int(self.outcome["events"])
 
 
@@ -167,7 +169,9 @@ def wait_until_drained(stack: Stack, events: int, timeout_s: float = 600.0) -> N
         elif time.monotonic() - since >= _QUIET_S:
             return
         if time.monotonic() > deadline:
-            raise BenchError(f"{events:,} events were not applied within {timeout_s:.0f} s; {applied:,.0f} were.")
+            raise BenchError(
+                f"{events:,} events were not applied within {timeout_s:.0f} s; {applied:,.0f} were."
+            )
         time.sleep(_LOOK_EVERY_S)
 
 
@@ -175,11 +179,16 @@ def _view_shows_all(stack: Stack) -> bool:
     return not stack.views or get_json(f"{stack.view_url}/readyz").get("lag_ms") == 0
 
 
-def get_json(url: str) -> dict[str, Any]:
-    """The JSON object at a loopback address; empty if nothing good answers."""
+def get(url: str) -> bytes:
+    """What a loopback address answers; empty if it answers nothing good."""
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
-            found = json.loads(answer.read())
+            return bytes(answer.read())
     except OSError:
-        return {}
+        return b""
+
+
+def get_json(url: str) -> dict[str, Any]:
+    """The JSON object at a loopback address; empty if nothing good answers."""
+    found = json.loads(get(url) or b"{}")
     return found if isinstance(found, dict) else {}

@@ -72,9 +72,7 @@ def run_ours(stack: Stack, trade: live.Trade, events: int) -> dict[str, Any]:
         outcome = live.backlog(stack, events)
         view_at = watch.caught_up_at()
     if outcome["kinds"]["gateway"]["records"] != events:
-        raise BenchError(
-            f"The gateway applied {outcome['kinds']['gateway']['records']} of {events} events."
-        )
+        raise BenchError(f"The gateway applied {outcome['kinds']['gateway']['records']} of {events} events.")
     seconds = max(outcome["ended_at"], view_at) - outcome["began_at"]
     return {
         **outcome,

@@ -30,7 +30,9 @@ def options(description: str | None, *, rounds: int = 3) -> argparse.ArgumentPar
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout, the table on stderr")
     parser.add_argument(
-        "--quick", action="store_true", help="small sizes and one round: shows that it runs, no figure to trust"
+        "--quick",
+        action="store_true",
+        help="small sizes and one round: shows that it runs, no figure to trust",
     )
     parser.add_argument(
         "--rounds", type=int, default=None, help=f"turns of ours and each peer ({rounds}); medians count"

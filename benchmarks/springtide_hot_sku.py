@@ -153,7 +153,9 @@ def run(count: int, stock: int, folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Measures once and prints one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--requests", type=int, default=200_000)
     parser.add_argument("--stock", type=int, help="units there are; by default one in a hundred too few")
     args = parser.parse_args()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, Final
@@ -11,8 +11,20 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from springtide.codecs.facts import FACT_BY_NAME, ID_FIELDS, INGRESS_TOPICS, Data, FactType, Id
-from springtide.codecs.times import TIME_MAX_US, TIME_MIN_US, micros
+from springtide.codecs.facts import (
+    FACT_BY_NAME,
+    ID_FIELDS,
+    INGRESS_TOPICS,
+    Data,
+    FactType,
+    FenceSet,
+    Id,
+    OrderChanged,
+    OrderPlaced,
+    SupplyRescheduled,
+    SupplyScheduled,
+)
+from springtide.codecs.times import TIME_MAX_US, TIME_MIN_US, day_start, micros
 
 EVENT_BYTES_MAX: Final = 1 << 20
 """Largest event that is decoded, in bytes. Larger ones become dead letters that point at the log."""
@@ -20,6 +32,7 @@ STRUCTURED: Final = b"application/cloudevents+json"
 TYPE_PREFIX: Final = "springtide."
 TYPE_SUFFIX: Final = ".v1"
 CORRELATION_MAX: Final = 256
+SEQUENCE_MAX: Final = (1 << 63) - 1
 
 SourceName = Annotated[str, Meta(min_length=1, max_length=256)]
 
@@ -58,6 +71,13 @@ _data: Final[dict[str, msgspec.json.Decoder[Data]]] = {
     name: msgspec.json.Decoder(fact.data) for name, fact in FACT_BY_NAME.items()
 }
 _BINARY_ATTRIBUTES: Final = frozenset(Envelope.__struct_fields__) - {"data"}
+_DAY_FIELDS: Final[dict[type[Data], tuple[str, ...]]] = {
+    OrderPlaced: ("promised_by",),
+    SupplyScheduled: ("due",),
+    SupplyRescheduled: ("due",),
+    FenceSet: ("valid_from", "valid_to"),
+}
+_INTEGER: Final = re.compile(r"^-?[0-9]{1,19}$", re.ASCII)
 _PATH: Final = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING: Final = re.compile(r"^Object missing required field `([^`]+)`")
 
@@ -149,16 +169,16 @@ def check(envelope: Envelope, topic: str | None, key: bytes | None, *, escaped: 
         raise Refused(
             "key_mismatch", "data.order_id", f"data.order_id '{named}' is not subject '{envelope.subject}'"
         )
-    time_us = micros(envelope.time)
-    if not TIME_MIN_US <= time_us <= TIME_MAX_US:
-        raise Refused("out_of_range", "time", "time lies outside the years 1970 to 2200")
+    for path, text in _days(data):
+        _check_day(path, text)
+    time_us = _in_range("time", envelope.time)
     recorded = envelope.recordedtime
     return Event(
         envelope=envelope,
         fact=fact,
         data=data,
         time_us=time_us,
-        recorded_us=None if recorded is None else micros(recorded),
+        recorded_us=None if recorded is None else _in_range("recordedtime", recorded),
         sequence=_sequence(envelope.sequence),
     )
 
@@ -196,13 +216,42 @@ def topic_of(type_name: str) -> str:
     return topic
 
 
-def _sequence(value: int | str | None) -> int | None:
-    if value is None or isinstance(value, int):
-        return value
+def _in_range(field: str, at: datetime) -> int:
+    at_us = micros(at)
+    if not TIME_MIN_US <= at_us <= TIME_MAX_US:
+        raise Refused("out_of_range", field, f"{field} lies outside the years 1970 to 2200")
+    return at_us
+
+
+def _days(data: Data) -> Iterator[tuple[str, str]]:
+    """(path, text) of each calendar day in an event's data, and of each instant that may stand for one."""
+    for name in _DAY_FIELDS.get(type(data), ()):
+        text = getattr(data, name)
+        if text is not None:
+            yield f"data.{name}", text
+    if isinstance(data, OrderPlaced | OrderChanged):
+        for at, line in enumerate(data.lines):
+            if line.requested_date is not None:
+                yield f"data.lines[{at}].requested_date", line.requested_date
+
+
+def _check_day(path: str, text: str) -> None:
     try:
-        return int(value)
+        day_us = day_start(text)
     except ValueError:
-        raise Refused("wrong_type", "sequence", f"sequence '{value[:40]}' is no integer") from None
+        raise Refused("out_of_range", path, f"{path}: '{text}' is neither a day nor an instant") from None
+    if not TIME_MIN_US <= day_us <= TIME_MAX_US:
+        raise Refused("out_of_range", path, f"{path} lies outside the years 1970 to 2200")
+
+
+def _sequence(value: int | str | None) -> int | None:
+    if isinstance(value, str):
+        if not _INTEGER.match(value):
+            raise Refused("wrong_type", "sequence", f"sequence '{value[:40]}' is no integer")
+        value = int(value)
+    if value is not None and not -SEQUENCE_MAX <= value <= SEQUENCE_MAX:
+        raise Refused("out_of_range", "sequence", f"sequence is not within {SEQUENCE_MAX} of 0")
+    return value
 
 
 def _from_binary(value: bytes, headers: Mapping[str, bytes]) -> bytes:

@@ -60,7 +60,7 @@ ExceptionKind: TypeAlias = Literal[
 ]
 
 
-class Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Base of every fact's data."""
 
 

@@ -35,7 +35,7 @@ UNKNOWN_LOCATION: Final = "?"
 """Where units left from if no fact, line or allocation tells."""
 
 
-class Change(msgspec.Struct):
+class Change(msgspec.Struct, gc=False):
     """One fact applied to one order: what the caller must publish and ask for."""
 
     order: Order
@@ -259,9 +259,14 @@ class Change(msgspec.Struct):
             return
         if shipment.is_corrected(scan):
             return
+        ended = shipment.ended_before(scan)
+        if ended is not None:
+            what = f"shipment {d.shipment_id} was {ended.status} before"
+            self.refuse("scan_after_terminal", f"{what}; scanned {d.status}")
         if d.status == "delivered":
             self._left(shipment)
-        self.reach(_MILESTONES.get(d.status, d.status))
+        if d.status != "pre_transit":
+            self.reach(_MILESTONES.get(d.status, d.status))
 
     def parcel_exception(self, d: f.ParcelException) -> None:
         shipment = self._shipment(d.shipment_id)

@@ -20,7 +20,7 @@ EXCEPTIONS_MAX: Final = 200
 KEPT_MAX: Final = 200
 
 
-class Line(msgspec.Struct, array_like=True):
+class Line(msgspec.Struct, array_like=True, gc=False):
     """One line as ordered, and what the SKU's actor says it has."""
 
     line_id: str
@@ -60,7 +60,7 @@ class Line(msgspec.Struct, array_like=True):
         return shipped > self.ordered - (0 if self.rest_cancelled else self.to_cancel)
 
 
-class Scan(msgspec.Struct, array_like=True):
+class Scan(msgspec.Struct, array_like=True, gc=False):
     """A carrier's scan, or an exception it reported (`status` then is its kind)."""
 
     at_us: int
@@ -73,7 +73,7 @@ class Scan(msgspec.Struct, array_like=True):
     is_exception: bool = False
 
 
-class Shipment(msgspec.Struct, array_like=True):
+class Shipment(msgspec.Struct, array_like=True, gc=False):
     """One shipment: line_id -> units for each step its facts tell."""
 
     shipment_id: str
@@ -136,11 +136,30 @@ class Shipment(msgspec.Struct, array_like=True):
             scan.event_id == c or scan.event_id.endswith(f" {c}") for c in self.corrected
         )
 
+    def ended_before(self, scan: Scan) -> Scan | None:
+        """The scan that had ended the parcel's way when `scan` was made, if one had."""
+        for other in self.scans:
+            if (
+                other.status in TERMINAL
+                and other is not scan
+                and not other.is_exception
+                and (other.at_us, other.sequence) < (scan.at_us, scan.sequence)
+                and not self.is_corrected(other)
+            ):
+                return other
+        return None
+
     def parcel_status(self) -> str | None:
-        """The scan that counts: by time, then sequence, then rank; corrected ones do not."""
+        """The scan that counts: a delivery, else the first that ended the parcel's way, else the last by time,
+        then sequence, then rank. Corrected ones do not count."""
         scans = [s for s in self.scans if not s.is_exception and not self.is_corrected(s)]
         if not scans:
             return None
+        if any(s.status == "delivered" for s in scans):
+            return "delivered"
+        ends = [s for s in scans if s.status in TERMINAL]
+        if ends:
+            return min(ends, key=lambda s: (s.at_us, s.sequence, s.status)).status
         return max(scans, key=lambda s: (s.at_us, s.sequence, PARCEL_RANK[s.status])).status
 
 
@@ -158,6 +177,8 @@ def _at_least(stated: dict[str, int], beyond: dict[str, int]) -> dict[str, int]:
 
 
 _NOTHING: Final[dict[str, int]] = {}
+TERMINAL: Final = frozenset(("delivered", "returned_to_sender", "lost"))
+"""A scan made after one of these is an anomaly, unless what it follows was corrected."""
 STEPS: Final = ("released", "picked", "packed", "shipped")
 PARCEL_RANK: Final = {
     name: rank
@@ -176,7 +197,7 @@ PARCEL_RANK: Final = {
 }
 
 
-class OrderHold(msgspec.Struct, array_like=True):
+class OrderHold(msgspec.Struct, array_like=True, gc=False):
     hold_id: str
     reason: str
     since_us: int
@@ -184,7 +205,7 @@ class OrderHold(msgspec.Struct, array_like=True):
     released_us: int | None = None
 
 
-class Milestone(msgspec.Struct, array_like=True):
+class Milestone(msgspec.Struct, array_like=True, gc=False):
     """Reached once. `inferred`: nobody said so, but a later fact implies it. `superseded`: no longer so."""
 
     name: str
@@ -195,7 +216,7 @@ class Milestone(msgspec.Struct, array_like=True):
     superseded: bool = False
 
 
-class OrderException(msgspec.Struct, array_like=True):
+class OrderException(msgspec.Struct, array_like=True, gc=False):
     """What can't be, or can't be applied yet: shown, never clamped away."""
 
     kind: str
@@ -204,7 +225,7 @@ class OrderException(msgspec.Struct, array_like=True):
     at_us: int
 
 
-class Kept(msgspec.Struct, array_like=True):
+class Kept(msgspec.Struct, array_like=True, gc=False):
     """A fact whose depth comes later, as it was stated."""
 
     name: str
@@ -213,7 +234,7 @@ class Kept(msgspec.Struct, array_like=True):
     data: msgspec.Raw
 
 
-class Need(msgspec.Struct, array_like=True):
+class Need(msgspec.Struct, array_like=True, gc=False):
     """The order's dealings with one SKU: its last request and the last answer taken in."""
 
     request: int = 0
@@ -224,7 +245,7 @@ class Need(msgspec.Struct, array_like=True):
     """line_id -> (allocated, backordered, cells) as last answered."""
 
 
-class Order(msgspec.Struct, array_like=True):
+class Order(msgspec.Struct, array_like=True, gc=False):
     """See the module."""
 
     order_id: str
@@ -262,7 +283,7 @@ class Order(msgspec.Struct, array_like=True):
     correlation: str | None = None
 
 
-class Ledger(msgspec.Struct):
+class Ledger(msgspec.Struct, gc=False):
     """The quantities of one line, or of an order in sum."""
 
     ordered: int = 0

@@ -23,7 +23,7 @@ NOTES_MAX: Final = 20
 """Remarks kept on a SKU; the oldest go first, their events stay in the log."""
 
 
-class Cell(msgspec.Struct, array_like=True):
+class Cell(msgspec.Struct, array_like=True, gc=False):
     """Stock of a SKU at one location."""
 
     sellable: int = 0
@@ -53,7 +53,7 @@ class Cell(msgspec.Struct, array_like=True):
         return self.sellable - self.committed - self.held - self.backordered
 
 
-class Hold(msgspec.Struct, array_like=True):
+class Hold(msgspec.Struct, array_like=True, gc=False):
     """An active hold. `cells` location -> units; it is dead at stream time >= `expires_us`."""
 
     hold_id: str
@@ -66,7 +66,7 @@ class Hold(msgspec.Struct, array_like=True):
     """(order_id, line_id) it was converted to, while that order has not asked for units yet."""
 
 
-class Supply(msgspec.Struct, array_like=True):
+class Supply(msgspec.Struct, array_like=True, gc=False):
     """A supply as its source last stated it; kept for dated promises."""
 
     location: str
@@ -77,7 +77,7 @@ class Supply(msgspec.Struct, array_like=True):
     cancelled: bool = False
 
 
-class Fence(msgspec.Struct, array_like=True):
+class Fence(msgspec.Struct, array_like=True, gc=False):
     """A ring-fence as its source last stated it; kept for channel figures."""
 
     location: str | None
@@ -88,7 +88,7 @@ class Fence(msgspec.Struct, array_like=True):
     rank: int
 
 
-class Note(msgspec.Struct, array_like=True):
+class Note(msgspec.Struct, array_like=True, gc=False):
     """Something a person may want to know: a refused hold, units taken back, stock below zero."""
 
     at_us: int
@@ -97,7 +97,7 @@ class Note(msgspec.Struct, array_like=True):
     event_id: str
 
 
-class Head(msgspec.Struct, array_like=True):
+class Head(msgspec.Struct, array_like=True, gc=False):
     """See the module. This row is the `atp` projection too."""
 
     sku: str
@@ -133,7 +133,7 @@ class Head(msgspec.Struct, array_like=True):
         return min(hold.expires_us for hold in self.holds.values()) if self.holds else None
 
 
-class Taken(msgspec.Struct, array_like=True):
+class Taken(msgspec.Struct, array_like=True, gc=False):
     """One line of an order at this SKU."""
 
     line_id: str
@@ -173,7 +173,7 @@ class Taken(msgspec.Struct, array_like=True):
         return max(0, min(at_work, self.cells.get(location, 0)))
 
 
-class Allocation(msgspec.Struct, array_like=True):
+class Allocation(msgspec.Struct, array_like=True, gc=False):
     """What one order has at this SKU."""
 
     order_id: str
@@ -213,13 +213,13 @@ class Allocation(msgspec.Struct, array_like=True):
         return False
 
 
-class Queue(msgspec.Struct, array_like=True):
+class Queue(msgspec.Struct, array_like=True, gc=False):
     """Orders with backordered units here, sorted by rank."""
 
     entries: list[tuple[int, str]] = []
 
 
-class PastHold(msgspec.Struct, array_like=True):
+class PastHold(msgspec.Struct, array_like=True, gc=False):
     """How a hold ended: released, expired, converted or refused; `left` are units still available then."""
 
     state: str
@@ -228,14 +228,14 @@ class PastHold(msgspec.Struct, array_like=True):
     left: int = 0
 
 
-class ShipmentOf(msgspec.Struct, array_like=True):
+class ShipmentOf(msgspec.Struct, array_like=True, gc=False):
     """Whose a shipment is (`order_id`), or what was issued before anybody said so."""
 
     order_id: str | None
     issued: dict[str, int] = {}
 
 
-class Footprint(msgspec.Struct, array_like=True):
+class Footprint(msgspec.Struct, array_like=True, gc=False):
     """What one allocation contributes to its SKU's head; the head moves by the difference of two."""
 
     committed: dict[str, int]

@@ -190,6 +190,11 @@ class Stock:
 
 
 _NO_STOCK: Final = Cell()
+SAY_NOTHING_OF_A_SKU: Final = (
+    *(f.HoldPlaced, f.HoldExtended, f.HoldReleased, f.HoldConverted),
+    *(f.SupplyRescheduled, f.SupplyCancelled),
+)
+"""Facts that a mistyped SKU may come by: it stays unknown, and an unknown SKU is never a 0."""
 
 _APPLY: Final[dict[type[f.Data], Callable[[Stock, Any], None]]] = {
     f.InventoryCounted: Stock.counted,

@@ -10,5 +10,5 @@ _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, Hea
 
 settings.register_profile("default", max_examples=100, stateful_step_count=30, **_COMMON)
 settings.register_profile("ci", max_examples=100, stateful_step_count=30, derandomize=True, **_COMMON)
-settings.register_profile("long", max_examples=5_000, stateful_step_count=60, **_COMMON)
+settings.register_profile("long", max_examples=2_000, stateful_step_count=60, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))

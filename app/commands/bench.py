@@ -14,13 +14,16 @@ from springtide.app.commands.options import AsJson
 
 PASSES_ON: Final = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Arguments that a command does not know go to the program it calls."""
-NAMES: Final = ("engine", "pipeline", "hot-sku", "latency", "http", "recovery", "memory")
+NAMES: Final = ("engine", "pipeline", "hot-sku", "latency", "http", "recovery", "memory", "all")
 
 
 def bench(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(NAMES)}.")],
     as_json: AsJson = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small sizes and one round: shows that it runs.")
+    ] = False,
 ) -> None:
     """Measure one kind of work, against peers in the same run. Further options go to the benchmark."""
     if name not in NAMES:
@@ -34,7 +37,7 @@ def bench(
             f"The benchmark {name} is not at {root / 'benchmarks'}: an installed Springtide does not bring it.",
             "Run it in a checkout of the project, as `uv run springtide bench ...`.",
         )
-    arguments = [*context.args, *(["--json"] if as_json else [])]
+    arguments = [*context.args, *(["--json"] if as_json else []), *(["--quick"] if quick else [])]
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-m", f"benchmarks.{module}", *arguments], cwd=root, check=False
     )

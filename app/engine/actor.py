@@ -53,7 +53,8 @@ class ActorSettings:
     cached_rows_max: int = 8_192
     dedup_retention_us: int = 7 * 86_400 * 1_000_000
     reopen_pause_s: float = 0.2
-    reopen_tries_max: int = 50
+    reopen_tries_max: int = 300
+    """A minute or more: a broker that restarts on a busy machine must not cost the workers' restart as well."""
     unsafe_store_first: bool = False
     """Plants a known bug, for the tests that show the simulator finds it: the store runs ahead of the log."""
 
@@ -200,7 +201,8 @@ class PartitionActor:
         if self._store is None:
             self._store = self._open_store()
         store = self._store
-        self._identity = await self._log.identity()
+        # A folder of another partition, put here by mistake, would pass for ours by its log and position alone.
+        self._identity = f"{await self._log.identity()} {self.actor.transactional_id}"
         end = await self._log.end(self.actor.changelog)
         position = store.position(self._identity)
         if position > end:  # the log is not the one this folder was made from

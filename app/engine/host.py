@@ -111,14 +111,20 @@ class ActorHost:
         self._metrics.rocksdb_bytes.labels("cache").set(blocks)
         self._metrics.rocksdb_bytes.labels("memtables").set(memtables)
 
-    def positions(self) -> dict[TopicPartition, int]:
-        """Next offset to apply, by topic partition, of the actors here that have recovered."""
-        found: dict[TopicPartition, int] = {}
-        for (kind, partition), (actor, _, _) in self._running.items():
-            if actor.recovered:
-                for topic, behaviour in self._by_topic.items():
-                    if behaviour.kind == kind:
-                        found[topic, partition] = actor.meta.positions.get(f"{topic}/{partition}", 0)
+    def places(self) -> list[TopicPartition]:
+        """What the actors here read."""
+        return [
+            (topic, partition)
+            for kind, partition in self._running
+            for topic, behaviour in self._by_topic.items()
+            if behaviour.kind == kind
+        ]
+
+    def waiting(self) -> dict[str, int]:
+        """Kind -> records that are fetched and not yet taken."""
+        found: dict[str, int] = {}
+        for (kind, _), (_, mailbox, _) in self._running.items():
+            found[kind] = found.get(kind, 0) + len(mailbox)
         return found
 
     def kind_of(self, topic: str) -> str:

@@ -16,6 +16,7 @@ from springtide.app.broker.connection import BrokerConnection
 from springtide.app.broker.topics import describe_topics
 from springtide.app.engine.fetch import drain, fetch, fetched, standing
 from springtide.app.engine.log import ActorId, Commit, Fenced, Followed, LogUnavailable
+from springtide.app.engine.patience import patient
 from springtide.codecs.records import Record
 from springtide.codecs.records import TopicPartition as Place
 
@@ -45,6 +46,7 @@ class KafkaLog:
         self._offsets_every_s = offsets_every_s
         self._counts: dict[str, int] = {}
         self._identity: str | None = None
+        self._identifying = asyncio.Lock()
         self._ends: Any = None
         self._probe: Any = None
 
@@ -59,15 +61,17 @@ class KafkaLog:
                 await _stop(consumer)
 
     async def open_writer(self, actor: ActorId, group: str) -> KafkaWriter:
-        producer = AIOKafkaProducer(
-            **self._connection.aiokafka_options(),
-            client_id=actor.transactional_id,
-            transactional_id=actor.transactional_id,
-            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
-            retry_backoff_ms=RETRY_BACKOFF_MS,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-            max_batch_size=BATCH_BYTES,
-            max_request_size=REQUEST_BYTES_MAX,
+        producer = patient(
+            AIOKafkaProducer(
+                **self._connection.aiokafka_options(),
+                client_id=actor.transactional_id,
+                transactional_id=actor.transactional_id,
+                transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+                retry_backoff_ms=RETRY_BACKOFF_MS,
+                request_timeout_ms=REQUEST_TIMEOUT_MS,
+                max_batch_size=BATCH_BYTES,
+                max_request_size=REQUEST_BYTES_MAX,
+            )
         )
         try:
             async with asyncio.timeout(END_TIMEOUT_S):
@@ -186,6 +190,10 @@ class KafkaLog:
         return count
 
     async def identity(self) -> str:
+        async with self._identifying:  # all actors of a process ask at once, and one answer does for all
+            return await self._identify()
+
+    async def _identify(self) -> str:
         if self._identity is None:
             admin = AIOKafkaAdminClient(
                 **self._connection.aiokafka_options(), request_timeout_ms=REQUEST_TIMEOUT_MS
@@ -203,16 +211,18 @@ class KafkaLog:
         await asyncio.sleep(seconds)
 
     def _consumer(self, fetch_bytes: int = FETCH_BYTES) -> Any:
-        return AIOKafkaConsumer(
-            **self._connection.aiokafka_options(),
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            max_partition_fetch_bytes=fetch_bytes,
-            fetch_max_wait_ms=200,
-            check_crcs=True,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-            retry_backoff_ms=20,
+        return patient(
+            AIOKafkaConsumer(
+                **self._connection.aiokafka_options(),
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+                max_partition_fetch_bytes=fetch_bytes,
+                fetch_max_wait_ms=200,
+                check_crcs=True,
+                request_timeout_ms=REQUEST_TIMEOUT_MS,
+                retry_backoff_ms=20,
+            )
         )
 
 

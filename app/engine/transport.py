@@ -21,6 +21,7 @@ from faust.types.transports import ConsumerT, ProducerT
 
 from springtide.app.broker.connection import BrokerConnection
 from springtide.app.engine.fetch import fetch, wake
+from springtide.app.engine.patience import patient
 
 FETCH_RECORDS_MAX = 4_096
 FETCH_BYTES = 1 << 20
@@ -47,25 +48,27 @@ class _Thread(faust_kafka.AIOKafkaConsumerThread):
         # Faust's own assignor gives one worker the same partition of all topics that have as many, and
         # leaves partitions where they are.
         self._assignor = self.app.assignor
-        return AIOKafkaConsumer(
-            **transport.connection.aiokafka_options(),
-            client_id=conf.broker_client_id,
-            group_id=conf.id,
-            group_instance_id=conf.consumer_group_instance_id,
-            partition_assignment_strategy=[self._assignor],
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            max_poll_interval_ms=int(conf.broker_max_poll_interval * 1_000),
-            max_partition_fetch_bytes=FETCH_BYTES,
-            fetch_max_wait_ms=FETCH_WAIT_MS,
-            request_timeout_ms=int(conf.broker_request_timeout * 1_000),
-            session_timeout_ms=int(conf.broker_session_timeout * 1_000),
-            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1_000),
-            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1_000),
-            metadata_max_age_ms=conf.consumer_metadata_max_age_ms,
-            connections_max_idle_ms=conf.consumer_connections_max_idle_ms,
-            retry_backoff_ms=20,
+        return patient(
+            AIOKafkaConsumer(
+                **transport.connection.aiokafka_options(),
+                client_id=conf.broker_client_id,
+                group_id=conf.id,
+                group_instance_id=conf.consumer_group_instance_id,
+                partition_assignment_strategy=[self._assignor],
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+                max_poll_interval_ms=int(conf.broker_max_poll_interval * 1_000),
+                max_partition_fetch_bytes=FETCH_BYTES,
+                fetch_max_wait_ms=FETCH_WAIT_MS,
+                request_timeout_ms=int(conf.broker_request_timeout * 1_000),
+                session_timeout_ms=int(conf.broker_session_timeout * 1_000),
+                rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1_000),
+                heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1_000),
+                metadata_max_age_ms=conf.consumer_metadata_max_age_ms,
+                connections_max_idle_ms=conf.consumer_connections_max_idle_ms,
+                retry_backoff_ms=20,
+            )
         )
 
     def highwater(self, tp: Any) -> Any:

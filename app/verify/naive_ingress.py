@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from springtide.codecs.facts import FACT_BY_NAME, FACT_TYPES, INGRESS_TOPICS, FactType
+from springtide.codecs.facts import FACT_BY_NAME, FACT_TYPES, INGRESS_TOPICS, Data, FactType
 from springtide.codecs.messages import Fact
 from springtide.codecs.records import Record
 
@@ -80,13 +80,15 @@ class NaiveIngress:
                 raise Refused(f"{name} is no text of at most {TEXT_MAX} characters")
         at = _instant(event.get("time"))
         recorded = event.get("recordedtime")
-        recorded_us = record.timestamp_ms * 1_000 if recorded is None else _micros(_instant(recorded))
-        if not _EPOCH <= at <= _LAST:
-            raise Refused("time lies outside the years 1970 to 2200")
+        said = at if recorded is None else _instant(recorded)
+        if not _EPOCH <= at <= _LAST or not _EPOCH <= said <= _LAST:
+            raise Refused("time or recordedtime lies outside the years 1970 to 2200")
+        recorded_us = record.timestamp_ms * 1_000 if recorded is None else _micros(said)
         try:
             data = msgspec.convert(event.get("data"), fact.data)
         except (msgspec.ValidationError, OverflowError) as error:
             raise Refused(f"data: {error}") from None
+        _check_days(data)
         of_order = record.topic != "inventory"
         if of_order and getattr(data, "order_id", None) not in (None, subject):
             raise Refused("data.order_id is not the subject")
@@ -165,13 +167,24 @@ def _micros(at: datetime) -> int:
 
 
 def _sequence(value: Any) -> int | None:
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    try:
-        return int(value) if isinstance(value, str) else _refuse_sequence()
-    except ValueError:
-        return _refuse_sequence()
+    if isinstance(value, str):
+        digits = value.removeprefix("-")
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= 19):
+            raise Refused("sequence is no integer")
+        value = int(value)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 1 << 63:
+        raise Refused("sequence is no integer of 64 bits")
+    return value
 
 
-def _refuse_sequence() -> int:
-    raise Refused("sequence is no integer")
+def _check_days(data: Data) -> None:
+    """Days, and instants that may stand for one, wherever the contract has them."""
+    for place in [data, *(getattr(data, "lines", None) or ())]:
+        for name in ("promised_by", "requested_date", "due", "valid_from", "valid_to"):
+            text = getattr(place, name, None)
+            if text is not None:
+                at = _instant(text if len(text) > len("2026-03-02") else f"{text}T00:00:00Z")
+                if not _EPOCH <= at <= _LAST:
+                    raise Refused(f"{name} lies outside the years 1970 to 2200")

@@ -266,9 +266,15 @@ class Applying:
             return
         if parcel.is_corrected(scan):
             return
+        when = (scan.at_us, scan.sequence)
+        ends = ("delivered", "returned_to_sender", "lost")
+        standing = [s for s in parcel.scans if not s.exception and not parcel.is_corrected(s)]
+        if any(s.status in ends and (s.at_us, s.sequence) < when for s in standing):
+            self._except("scan_after_terminal")
         if d.status == "delivered":
             self._infer_shipped(parcel)
-        self._reach(SCAN_MARKS.get(d.status, d.status))
+        if d.status != "pre_transit":
+            self._reach(SCAN_MARKS.get(d.status, d.status))
 
     def _infer_shipped(self, parcel: Parcel) -> None:
         """What is delivered has gone every step before, though nobody said so."""

@@ -76,6 +76,8 @@ class NaiveOrderPartition:
             outcome.refused.append((record, "order_unknown"))
             return
         order.facts += 1
+        if name == "order.placed" and fact.correlation != order_id:
+            order.correlation = fact.correlation
         order.correlation = order.correlation or fact.correlation
         if order.placed is None and name != "order.placed":
             order.waiting.append(fact)

@@ -14,10 +14,16 @@ from springtide.app.verify.naive_wish import Units, Wish, added, cover_issued, p
 from springtide.codecs import facts as f
 from springtide.codecs.times import SECOND_US
 
+_WISHES: Final = (
+    *(f.HoldPlaced, f.HoldExtended, f.HoldReleased, f.HoldConverted),
+    *(f.SupplyRescheduled, f.SupplyCancelled),
+)
+
 
 def stock_fact(sku: NaiveSku, data: f.Data, now_us: int, fact_us: int, event_id: str) -> list[Answer]:
     """A fact that is no duplicate, at stream time `now_us`; `fact_us` is its own time."""
-    sku.known = True
+    if not isinstance(data, _WISHES):
+        sku.known = True
     note = _STOCK[type(data)](sku, data, now_us, fact_us)
     if note is not None:
         sku.notes = [*sku.notes, (fact_us, note, event_id)][-NOTES_MAX:]

@@ -238,7 +238,6 @@ def _lines(order: Order) -> list[dict[str, Any]]:
                 "requested_date": None if line is None else line.requested_date,
                 "location": None if line is None else line.location,
                 "price": None if line is None else line.price,
-                "cells": {} if line is None else line.cells,
                 "promises": [],
             }
         )

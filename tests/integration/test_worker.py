@@ -268,11 +268,13 @@ class Bench:
         resources = StoreResources(8, 8)
         for folder in sorted(self.folder.glob("worker-*/sum-*")):
             store = RocksStore(folder, resources)
-            position = store.position(identity)
+            actor = ActorId(self.app, "sum", int(folder.name.rpartition("-")[2]))
+            mine = f"{identity} {actor.transactional_id}"
+            position = store.position(mine)
             replay = MemoryStore()
-            for record in state[int(folder.name.rpartition("-")[2])]:
+            for record in state[actor.partition]:
                 if record.offset < position:
-                    replay.write(replayed(replay, [record]), identity, position)
+                    replay.write(replayed(replay, [record]), mine, position)
             assert dict(store.scan(b"")) == dict(replay.scan(b"")), folder
             if position:
                 looked_at += 1

@@ -17,6 +17,8 @@ from springtide.codecs.records import Record, partition_for
 LIMIT_S = 20
 ACTOR = ActorId("app", "diary", 1)
 IN, TICKS, OUT, SHOWN, LETTERS = ("in", 1), ("ticks", 1), "out", "shown", "letters"
+HERE = "memory app-diary-1"
+"""How a store says whose it is."""
 TOPICS = {"in": 2, "ticks": 2, OUT: 4, SHOWN: 2, LETTERS: 1, ACTOR.changelog[0]: 2}
 
 
@@ -471,7 +473,9 @@ async def test_a_store_that_fails_again_when_new_ends_the_actor():
         await world.run([writes(2, 2)], open_store=Broken)
 
 
-@pytest.mark.parametrize("stands_at", ["nothing", "an earlier step", "its end", "ahead", "another log"])
+@pytest.mark.parametrize(
+    "stands_at", ["nothing", "an earlier step", "its end", "ahead", "another log", "another partition"]
+)
 async def test_wherever_the_store_stands_recovery_gives_what_the_log_says(stands_at):
     world = World()
     await world.run([writes(0, 3)])
@@ -483,9 +487,11 @@ async def test_wherever_the_store_stands_recovery_gives_what_the_log_says(stands
     elif stands_at == "an earlier step":
         world.store.restore(earlier)
     elif stands_at == "ahead":  # a folder of a log that was longer: nothing in it is to be trusted
-        world.store.write([(ROW + b"phantom", b"x")], "memory", world.log.size(ACTOR.changelog) + 1)
+        world.store.write([(ROW + b"phantom", b"x")], HERE, world.log.size(ACTOR.changelog) + 1)
     elif stands_at == "another log":
-        world.store.write([(ROW + b"phantom", b"x")], "elsewhere", 2)
+        world.store.write([(ROW + b"phantom", b"x")], HERE.replace("memory", "elsewhere"), 2)
+    elif stands_at == "another partition":
+        world.store.write([(ROW + b"phantom", b"x")], HERE.replace("-1", "-0"), 2)
 
     world.notes.recoveries.clear()
     await world.run()

@@ -179,3 +179,17 @@ def test_units_that_left_before_the_order_had_any_are_its_own():
     tea.fact(f.InventoryCounted(location="B", on_hand=1, basis="excludes_committed"))
     assert (tea.has("o1"), tea.lacks("o1")) == ({"B": 2}, 0)
     assert tea.figures("sellable", "committed", "backordered", "available_now") == (1, 1, 0, 0)
+
+
+@pytest.mark.parametrize("first", ["shipped", "issued"])
+def test_a_void_undoes_the_leaving_whoever_told_of_it(tea, first):
+    def ship():
+        tea.demand("o1", *SHIPPED, shipments=S1)
+
+    def issue():
+        tea.fact(issued(5, order_id="o1", shipment_id="s1"))
+
+    for act in (ship, issue) if first == "shipped" else (issue, ship):
+        act()
+    tea.demand("o1", want("1", 5))
+    assert tea.figures("sellable", "committed", "available_now") == (10, 10, 0)

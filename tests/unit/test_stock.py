@@ -64,6 +64,14 @@ def test_a_count_that_excludes_what_is_committed_adds_it():
     assert tea.figures("sellable", "committed", "available_now") == (13, 4, 9)
 
 
+def test_what_is_held_is_counted_with_the_rest():
+    tea = SkuStage()
+    tea.counted(A=10)
+    tea.fact(f.HoldPlaced(hold_id="h1", qty=4, ttl_s=60, owner="cart"))
+    tea.fact(counted(9, "excludes_committed"))
+    assert tea.figures("sellable", "held", "available_now") == (9, 4, 5)
+
+
 def test_a_count_that_includes_what_is_committed_stands_as_it_is():
     tea = SkuStage()
     tea.counted(A=10)
