@@ -207,15 +207,21 @@ class Change(msgspec.Struct, gc=False):
                 self.touched[line.sku] = None
 
     def hold_placed(self, d: f.OrderHoldPlaced) -> None:
-        if d.hold_id in self.order.holds:
+        known = self.order.holds.get(d.hold_id)
+        if known is not None and known.reason:
             return
-        self.order.holds[d.hold_id] = OrderHold(d.hold_id, d.reason, self.at_us, d.scope)
+        hold = OrderHold(d.hold_id, d.reason, self.at_us, d.scope)
+        self.order.holds[d.hold_id] = hold
         self.reach(f"held({d.reason})")
+        if known is not None:  # its release was told first
+            hold.released_us = known.released_us
+            self.reach(f"hold_released({d.reason})")
 
     def hold_released(self, d: f.OrderHoldReleased) -> None:
         hold = self.order.holds.get(d.hold_id)
         if hold is None:
             self.refuse("release_unknown_hold", f"hold {d.hold_id} is not known")
+            self.order.holds[d.hold_id] = OrderHold(d.hold_id, "", self.at_us, None, self.at_us)
         elif hold.released_us is None:
             hold.released_us = self.at_us
             self.reach(f"hold_released({hold.reason})")

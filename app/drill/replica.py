@@ -21,7 +21,7 @@ KEPT_MAX: Final = 20
 _BATCH: Final = 500
 _TIMEOUT_S: Final = 30.0
 _FIGURES: Final = ("on_hand", "safety_stock", "committed", "held", "backordered", "available_now")
-_QUANTITIES: Final = ("sku", "ordered", "cancelled", "allocated", "backordered", "cells")
+_QUANTITIES: Final = ("sku", "ordered", "cancelled", "allocated", "backordered")
 _STEPS: Final = ("released", "picked", "packed", "shipped", "short")
 
 Picture = tuple[str, dict[str, Any]]

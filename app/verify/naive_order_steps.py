@@ -167,14 +167,20 @@ class Applying:
                     self.ask[line.sku] = None
 
     def _order_hold_placed(self, d: f.OrderHoldPlaced) -> None:
-        if d.hold_id not in self.order.stops:
-            self.order.stops[d.hold_id] = Stop(d.reason, self.at_us, d.scope)
-            self._reach(f"held({d.reason})")
+        stop = self.order.stops.get(d.hold_id)
+        if stop is not None and stop.reason:
+            return
+        early_us = None if stop is None else stop.released_us
+        self.order.stops[d.hold_id] = Stop(d.reason, self.at_us, d.scope, early_us)
+        self._reach(f"held({d.reason})")
+        if early_us is not None:
+            self._reach(f"hold_released({d.reason})")
 
     def _order_hold_released(self, d: f.OrderHoldReleased) -> None:
         stop = self.order.stops.get(d.hold_id)
         if stop is None:
             self._except("release_unknown_hold")
+            self.order.stops[d.hold_id] = Stop("", self.at_us, None, self.at_us)
         elif stop.released_us is None:
             stop.released_us = self.at_us
             self._reach(f"hold_released({stop.reason})")

@@ -205,6 +205,13 @@ def test_a_voided_shipment_supersedes_what_it_alone_had_reached(order):
     assert order.milestones()[2:] == ["released_to_warehouse", "-picked", "-packed", "-shipped"]
 
 
+def test_a_hold_released_before_it_was_placed_is_released(order):
+    order.fact("order.hold_released", FREE)
+    order.fact("order.hold_placed", HOLD)
+    assert order.status == "RECEIVED"
+    assert order.milestones()[2:] == ["held(credit_hold)", "hold_released(credit_hold)"]
+
+
 def test_holds_make_milestones_by_reason(order):
     order.fact("order.hold_placed", HOLD)
     order.fact("order.hold_placed", HOLD)
