@@ -19,11 +19,17 @@ from springtide.agents.work import Behaviour
 from springtide.app.broker.settings import MAX_MESSAGE_BYTES
 from springtide.app.broker.topics import TopicSpec
 from springtide.app.engine.log import ActorId
+from springtide.app.engine.rocks_store import STALE_AFTER_S
 from springtide.app.settings import Settings
 from springtide.codecs.facts import INGRESS_TOPICS
 
 _DAY_MS = 86_400_000
-_CHANGELOG_EXTRA = {"min.cleanable.dirty.ratio": "0.3", "segment.ms": str(7 * _DAY_MS)}
+_CHANGELOG_EXTRA = {
+    "min.cleanable.dirty.ratio": "0.3",
+    "segment.ms": str(7 * _DAY_MS),
+    # Twice as long as a store may lie unused: see STALE_AFTER_S.
+    "delete.retention.ms": str(2 * int(STALE_AFTER_S) * 1_000),
+}
 
 
 def behaviours(settings: Settings) -> tuple[Behaviour, ...]:

@@ -182,9 +182,8 @@ def _faust_app(settings: Settings, connection: BrokerConnection, index: int, fol
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=f"{settings.app}-worker-{index}",
         broker_session_timeout=settings.session_timeout_s,
-        broker_heartbeat_interval=max(
-            0.3, settings.session_timeout_s / 12
-        ),  # how soon a rebalance is heard of
+        # Also how soon the others hear of a rebalance when one of them is gone.
+        broker_heartbeat_interval=max(0.3, settings.session_timeout_s / 12),
         broker_request_timeout=max(20.0, settings.session_timeout_s * 2),
         broker_rebalance_timeout=max(10.0, settings.session_timeout_s * 2),
         broker_commit_interval=60.0,
@@ -194,7 +193,7 @@ def _faust_app(settings: Settings, connection: BrokerConnection, index: int, fol
         loghandlers=[],
         TableManager=NoTables,
     )
-    app.transport = BatchTransport(connection, [URL(f"kafka://{connection.addresses[0]}")], app)
+    app.transport = BatchTransport(connection, [URL(f"kafka://{address}") for address in connection.addresses], app)
     app.producer_transport = app.transport
     return app
 

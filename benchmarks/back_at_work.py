@@ -55,7 +55,7 @@ async def _kill_and_time(stack: Stack, index: int, *, hold: bool) -> float:
         pid = stack.workers[index].pid
         began = time.monotonic()
         stack.kill_worker(index, hold=hold)
-        while stack.workers[index].pid == pid:
+        while stack.workers[index].pid == pid:  # noqa: ASYNC110 - the stack's thread tells no event
             await asyncio.sleep(0.001)
         # Nothing of the dead one's can be committed after this, and a new one needs longer to begin.
         since = await log.ends(places)

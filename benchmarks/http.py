@@ -111,7 +111,7 @@ def _under_events(
     ]
 
     def loaded(load: Coroutine[Any, Any, Result]) -> Result:
-        result = uvloop.run(load)  # type: ignore[arg-type]  # its stub asks for more than it needs
+        result = uvloop.run(load)
         _checked(result)
         return result
 
@@ -150,6 +150,7 @@ def _add_rates(report: Report, found: dict[str, list[dict[str, Any]] | LeftOut])
         peer_value=median(theirs, "p99_ms"),
     )
     busy = median(theirs, "client_cpu")
+    report.add("CPU of the client against bare aiohttp", busy, "cores")
     if busy > _CLIENT_BUSY:
         say(f"the client used {busy:.0%} of a core against bare aiohttp: that rate is a lower bound")
 

@@ -16,9 +16,9 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # it has no types
 
 from benchmarks import harness, live, program
 from benchmarks.harness import BenchError, Run, checked, median, run_peer, say, write_sum_input
@@ -40,7 +40,7 @@ class ViewWatch:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
-    def __enter__(self) -> ViewWatch:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

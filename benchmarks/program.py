@@ -18,7 +18,6 @@ from springtide.app import logs
 from springtide.app.broker.errors import BrokerError
 from springtide.app.up.errors import StackError
 
-
 _WIDTH: Final = 132
 """Of a table that goes to a file."""
 

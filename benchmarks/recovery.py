@@ -31,6 +31,8 @@ from springtide.app.broker.connection import BrokerConnection
 from springtide.app.broker.topics import ensure_topics
 from springtide.app.settings import Settings
 from springtide.app.trade.spec import TradeSpec
+from springtide.app.up.scrape import scrape
+from springtide.app.up.stack import Stack
 
 _RATE: Final = 2_000
 _SETTLE_S: Final = 3.0
@@ -116,11 +118,11 @@ def _kills(workers: int, kills: int, rate: float, skus: int) -> list[float]:
     return took
 
 
-def _wait_until_shared(stack: live.Stack) -> None:
+def _wait_until_shared(stack: Stack) -> None:
     """Returns when each worker has actors that run, and none recovers."""
     deadline = time.monotonic() + _KILL_S
     while True:
-        samples = [live.scrape("127.0.0.1", worker.port) for worker in stack.workers]
+        samples = [scrape("127.0.0.1", worker.port) for worker in stack.workers]
         if all(
             sample is not None
             and live.total([sample], "springtide_actors", state="running")

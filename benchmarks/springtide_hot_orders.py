@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import live
@@ -94,8 +92,7 @@ def main() -> None:
     end_on_sigterm()
     logs.configure("warning", json=True)
     stock = args.orders - args.orders // 100 if args.stock is None else args.stock
-    with tempfile.TemporaryDirectory(prefix="springtide-hot-"):
-        print(json.dumps(run(args.orders, stock)), flush=True)
+    print(json.dumps(run(args.orders, stock)), flush=True)
 
 
 if __name__ == "__main__":

@@ -52,8 +52,8 @@ class Sum:
         decode = self._decode
         sums: dict[bytes, int] = {}
         for record in records:
-            key = record.key
-            sums[key] = sums.get(key, 0) + decode(record.value).delta
+            key = record.key or b""
+            sums[key] = sums.get(key, 0) + decode(record.value or b"").delta
         work.prefetch(sums, ())
         for key, delta in sums.items():
             work.put(key, (work.get(key) or 0) + delta)
@@ -94,7 +94,7 @@ async def run(args: Any, folder: Path) -> str:
             watch.stop()
             stop.set()
 
-    worker.metrics.stepped = count  # type: ignore[method-assign] - the bench watches each commit
+    worker.metrics.stepped = count  # type: ignore[method-assign,assignment]  # no hook
     await worker.run(stop)
     return measure.result(
         "springtide",

@@ -67,7 +67,7 @@ class Watch:
         self._left = events
         self._committed_s = time.monotonic()
         self._stepped = worker.metrics.stepped
-        worker.metrics.stepped = self._count  # type: ignore[method-assign] - it watches each commit
+        worker.metrics.stepped = self._count  # type: ignore[method-assign]  # no hook
         self._mark_steps(behaviours[0])
 
     def done(self, quiet_s: float) -> bool:
@@ -83,7 +83,7 @@ class Watch:
             self.stopwatch.mark()
             step(work, records)
 
-        behaviour.step = mark_and_step  # type: ignore[method-assign] - the clock starts before the first
+        behaviour.step = mark_and_step  # type: ignore[method-assign]  # the clock starts before it
 
     def _count(
         self,
@@ -140,7 +140,7 @@ async def run(args: Any) -> dict[str, Any]:
     memory: dict[str, float] = {}
 
     async def end_when_done() -> None:
-        while not watch.done(args.quiet_s):
+        while not watch.done(args.quiet_s):  # noqa: ASYNC110 - silence is no event
             await asyncio.sleep(_LOOK_EVERY_S)
         memory.update(memory_mb())
         stop.set()

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from time import time
 from typing import Any
 
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, ReadOptions, WriteBatch, WriteBufferManager
@@ -13,6 +14,10 @@ from rocksdict import BlockBasedOptions, Cache, Options, Rdict, ReadOptions, Wri
 from springtide.app.engine.store import POSITION_KEY, StoreFailed, parse_position, position_value
 
 MIB = 1 << 20
+STALE_AFTER_S = 3 * 86_400
+"""A folder that was not written for so long is thrown away and rebuilt. A compacted log forgets deletions
+in time (`delete.retention.ms`, which must be longer): a store that stood still meanwhile would keep the rows."""
+_TOUCH_EVERY_S = 60.0
 _FILES_MAX = 256
 # RocksDB's words when another process, or this one, has the folder open. A bare "lock" would be found in
 # "block checksum mismatch" too, and in any path.
@@ -65,7 +70,11 @@ class RocksStore:
         """
         self._folder = folder
         self._resources = resources
+        self._written = folder / "written"
+        self._written_s = 0.0
         self._db: Any = None
+        if self._is_stale():
+            self._throw_away()
         try:
             self._open()
         except StoreFailed as error:
@@ -117,6 +126,10 @@ class RocksStore:
         put(POSITION_KEY, position_value(identity, position))
         try:
             self._db.write(batch)
+            now_s = time()
+            if not 0 <= now_s - self._written_s < _TOUCH_EVERY_S:
+                self._written.touch()
+                self._written_s = now_s
         except Exception as error:
             raise StoreFailed(f"{self._folder} can't be written: {error}") from error
 
@@ -142,6 +155,16 @@ class RocksStore:
             self._db = Rdict(str(self._folder), self._resources.options())
         except Exception as error:
             raise StoreFailed(f"{self._folder} can't be opened: {error}") from error
+
+    def _is_stale(self) -> bool:
+        """Whether the folder was last written so long ago that the log may have dropped deletions since."""
+        try:
+            written_s = self._written.stat().st_mtime
+        except FileNotFoundError:
+            return self._folder.is_dir() and any(self._folder.iterdir())
+        except OSError as error:
+            raise StoreFailed(f"{self._folder} can't be looked at: {error}") from error
+        return time() - written_s > STALE_AFTER_S
 
     def _throw_away(self) -> None:
         try:

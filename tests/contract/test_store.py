@@ -6,12 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from springtide.app.engine.memory_store import MemoryStore
-from springtide.app.engine.rocks_store import RocksStore, StoreResources
+from springtide.app.engine.rocks_store import STALE_AFTER_S, RocksStore, StoreResources
 from springtide.app.engine.store import POSITION_KEY, StoreFailed
 
 LIMIT_S = 60
@@ -181,7 +182,7 @@ def test_a_folder_that_another_owner_has_open_is_told_and_left_alone(rocks):
 WRITER = """
 import os, sys
 from pathlib import Path
-from springtide.app.engine.rocks_store import RocksStore, StoreResources
+from springtide.app.engine.rocks_store import STALE_AFTER_S, RocksStore, StoreResources
 store = RocksStore(Path(sys.argv[1]), StoreResources(8, 8))
 position = store.position("log-1")
 while True:
@@ -330,3 +331,19 @@ def test_a_deleted_folder_is_noticed_or_begun_anew(rocks):
     store = rocks.open()
     assert (store.position(HERE), contents(store)) == (0, {})
     assert isinstance(rocks.folder, Path)
+
+
+def test_a_folder_that_was_long_unused_is_rebuilt(tmp_path):
+    """A compacted log forgets deletions in time, so a store that stood still may hold rows that are gone."""
+    resources = StoreResources(8, 8)
+    store = RocksStore(tmp_path / "s", resources)
+    store.write([(b"r1", b"x")], "log", 5)
+    store.close()
+    fresh = RocksStore(tmp_path / "s", resources)
+    assert fresh.position("log") == 5
+    fresh.close()
+    long_ago = time.time() - STALE_AFTER_S - 1
+    os.utime(tmp_path / "s" / "written", (long_ago, long_ago))
+    rebuilt = RocksStore(tmp_path / "s", resources)
+    assert (rebuilt.position("log"), rebuilt.get_many([b"r1"])) == (0, [None])
+    rebuilt.close()

@@ -4,6 +4,8 @@ Each event adds a number to its key's sum, which the worker tells on the output 
 It prints what it does and when, one line each: `<unix seconds> <what> <detail>`.
 """
 
+# ruff: noqa: E402, T201 - it tells when it began, before what takes the time, and what it does
+
 import time
 
 BEGAN = time.time()
