@@ -46,6 +46,8 @@ class Change(msgspec.Struct, gc=False):
     now_us: int
     """Stream time."""
     sequence: int = 0
+    moves: bool = True
+    """Whether the fact may change a quantity, a hold or the confirmation: most scans do not."""
     touched: dict[str, None] = {}
     """SKUs that must be asked anew."""
     reached: list[str] = []
@@ -75,7 +77,8 @@ class Change(msgspec.Struct, gc=False):
     def apply(self, data: f.Data, code: int) -> None:
         """Applies one fact of a placed order (or the one that places it)."""
         _APPLY[code](self, data)
-        self._settle_cancelled()
+        if self.moves:
+            self._settle_cancelled()
 
     # --- orders ---
 
@@ -265,6 +268,7 @@ class Change(msgspec.Struct, gc=False):
             return
         if shipment.is_corrected(scan):
             return
+        self.moves = d.status == "delivered"
         ended = shipment.ended_before(scan)
         if ended is not None:
             what = f"shipment {d.shipment_id} was {ended.status} before"
@@ -275,6 +279,7 @@ class Change(msgspec.Struct, gc=False):
             self.reach(_MILESTONES.get(d.status, d.status))
 
     def parcel_exception(self, d: f.ParcelException) -> None:
+        self.moves = False
         shipment = self._shipment(d.shipment_id)
         self._add_scan(
             shipment,
@@ -469,9 +474,11 @@ class Change(msgspec.Struct, gc=False):
         order = self.order
         if not order.placed:
             return None
-        whole = total(order)
-        self._reach_allocated(whole)
-        previous, order.status = order.status, header_status(order, whole)
+        previous = order.status
+        if self.moves:
+            whole = total(order)
+            self._reach_allocated(whole)
+            order.status = header_status(order, whole)
         order.changed_us = max(order.changed_us, self.at_us)
         if order.status == previous and not self.reached:
             return None
