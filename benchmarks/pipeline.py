@@ -28,6 +28,7 @@ from springtide.app.up.stack import Stack
 
 _FAUST: Final = "Faust exactly_once, a mere sum"
 _LOOK_EVERY_S: Final = 0.05
+_PATIENCE_S: Final = 60.0
 _KINDS: Final = ("gateway", "order", "sku")
 
 
@@ -55,10 +56,14 @@ class ViewWatch:
                 self._seen.append((time.time(), int(found["records"])))
 
     def caught_up_at(self) -> float:
-        """When it had taken in all it has by now, Unix seconds. Raises BenchError if it is still behind."""
-        found = live.get_json(self._url)
-        if found.get("records") != found.get("of_records") or found.get("lag_ms") != 0:
-            raise BenchError(f"The view is still behind though the worker is done: {found}.")
+        """Waits until it shows everything; when that was, Unix seconds. Raises BenchError after a minute."""
+        deadline = time.monotonic() + _PATIENCE_S
+        found: dict[str, Any] = {}
+        while found.get("lag_ms") != 0 or found["records"] != found["of_records"]:
+            if time.monotonic() > deadline:
+                raise BenchError(f"The view is still behind a minute after the worker: {found}.")
+            time.sleep(_LOOK_EVERY_S)
+            found = live.get_json(self._url)
         last = int(found["records"])
         return min((at for at, records in self._seen if records >= last), default=time.time())
 
