@@ -83,13 +83,18 @@ class SkuActor:
         sku.head.known = sku.head.known or not isinstance(data, SAY_NOTHING_OF_A_SKU)
         Stock(work, sku, now_us, fact.time_us, fact.event_id).apply(data)
         self._close(work, sku, fact.time_us, fact.recorded_us, fact.origin, fact.event_id, None)
+        if isinstance(data, SAY_NOTHING_OF_A_SKU):
+            work.schedule(sku.key, sku.head.next_expiry_us())
 
     def _demand(self, work: Work, key: bytes, demand: Demand) -> None:
         work.count("demands")
         self._advance(work, demand.time_us)
         sku = Sku(work, key.decode(), work.meta.time_us)
+        holds = len(sku.head.holds)
         if sku.demand(demand):
             sku.settle()
+        if len(sku.head.holds) != holds:  # one was pledged to this order
+            work.schedule(sku.key, sku.head.next_expiry_us())
         # Whoever asks all or nothing waits for the answer, also when it says nothing new.
         answer_to = demand.order_id if demand.complete else None
         self._close(work, sku, demand.time_us, demand.recorded_us, demand.origin, demand.event_id, answer_to)
@@ -128,7 +133,6 @@ class SkuActor:
                     )
                 ),
             )
-        work.schedule(sku.key, sku.head.next_expiry_us())
 
     def _advance(self, work: Work, until_us: int) -> None:
         """Moves stream time on; what falls due on the way happens first, each at its own instant."""
@@ -142,6 +146,7 @@ class SkuActor:
             sku = Sku(work, key.decode(), meta.time_us)
             Stock(work, sku, meta.time_us, meta.time_us, "").expire()
             self._close(work, sku, meta.time_us, meta.time_us, (0, 0, -1), "", None)
+            work.schedule(key, sku.head.next_expiry_us())
         meta.time_us = until_us
 
     def dead_letter(self, record: Record, error: Exception) -> tuple[str, bytes, bytes]:

@@ -183,10 +183,11 @@ class Sku:
 
     def _take_pledges(self, row: Allocation) -> None:
         head = self.head
-        pledged = [h for h in head.holds.values() if h.pledged_to and h.pledged_to[0] == row.order_id]
-        for hold in pledged:
+        pledged = [hold_id for hold_id, order_id in head.pledges.items() if order_id == row.order_id]
+        for hold_id in pledged:
+            del head.pledges[hold_id]
+            hold = head.holds.pop(hold_id)
             assert hold.pledged_to is not None
-            del head.holds[hold.hold_id]
             for location, units in hold.cells.items():
                 head.cell(location).held -= units
             self.convert(hold.cells, row.order_id, hold.pledged_to[1])

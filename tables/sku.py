@@ -19,6 +19,8 @@ from typing import Final
 import msgspec
 
 STATE_VERSION: Final = 1
+HOLDS_MAX: Final = 10_000
+"""Holds that stand on one SKU at a time; more are refused. It bounds the head's size."""
 NOTES_MAX: Final = 20
 """Remarks kept on a SKU; the oldest go first, their events stay in the log."""
 
@@ -114,6 +116,8 @@ class Head(msgspec.Struct, array_like=True, gc=False):
     """Facts applied so far, demands included."""
     changed_us: int = 0
     """Stream time of the last change."""
+    pledges: dict[str, str] = {}
+    """Hold -> order, of holds that were converted before the order asked here."""
     short: dict[str, int] = {}
     """Location -> units committed beyond the stock that can't be taken back: warehouses work on them."""
     known: bool = False

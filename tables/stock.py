@@ -10,7 +10,7 @@ from springtide.codecs.times import SECOND_US
 from springtide.tables.allocation import Sku
 from springtide.tables.atp import available_now
 from springtide.tables.rows import Rows
-from springtide.tables.sku import Cell, Fence, Hold, PastHold, Supply, locations_by_rank
+from springtide.tables.sku import HOLDS_MAX, Cell, Fence, Hold, PastHold, Supply, locations_by_rank
 
 
 class Stock:
@@ -114,6 +114,10 @@ class Stock:
             self._end(d.hold_id, "refused", d.qty, left)
             self._note("hold_refused", f"hold {d.hold_id} asked for {d.qty}, {left} were left")
             return
+        if len(head.holds) >= HOLDS_MAX:
+            self._end(d.hold_id, "refused", d.qty, left)
+            self._note("hold_refused", f"hold {d.hold_id} came when {HOLDS_MAX} stood already")
+            return
         cells: dict[str, int] = {}
         wanted = d.qty
         for place in places:
@@ -144,6 +148,7 @@ class Stock:
         if not self.sku.convert(hold.cells, d.order_id, d.line_id):
             # The order has not asked yet: the units stay held for it until it does, or the hold expires.
             hold.pledged_to = (d.order_id, d.line_id)
+            self.sku.head.pledges[d.hold_id] = d.order_id
             self.sku.head.holds[d.hold_id] = hold
             for location, units in hold.cells.items():
                 self.sku.head.cell(location).held += units
@@ -170,6 +175,7 @@ class Stock:
 
     def _free(self, hold: Hold) -> None:
         del self.sku.head.holds[hold.hold_id]
+        self.sku.head.pledges.pop(hold.hold_id, None)
         for location, units in hold.cells.items():
             self.sku.head.cell(location).held -= units
 

@@ -20,6 +20,9 @@ _WISHES: Final = (
 )
 
 
+HOLDS_MAX: Final = 10_000
+
+
 def stock_fact(sku: NaiveSku, data: f.Data, now_us: int, fact_us: int, event_id: str) -> list[Answer]:
     """A fact that is no duplicate, at stream time `now_us`; `fact_us` is its own time."""
     if not isinstance(data, _WISHES):
@@ -124,7 +127,7 @@ def _hold_placed(sku: NaiveSku, d: f.HoldPlaced, now_us: int, fact_us: int) -> s
     room = {place: max(0, sku.free(place)) for place in places}
     at, anywhere = d.location, sku.short.get("", 0)  # who takes any location waits for this one too
     available = sku.available_now() if at is None else sku.free(at) - anywhere
-    if d.qty > max(0, min(sum(room.values()), available)):
+    if d.qty > max(0, min(sum(room.values()), available)) or len(sku.holds) >= HOLDS_MAX:
         sku.ended[d.hold_id] = "refused"
         return "hold_refused"
     cells: Units = {}

@@ -5,6 +5,7 @@ from domain import SkuStage, want
 
 from springtide.codecs import facts as f
 from springtide.codecs.times import SECOND_US
+from springtide.tables import stock
 from springtide.tables.atp import figures
 
 
@@ -261,3 +262,14 @@ def test_a_conversion_respects_the_location_a_line_asks_for():
     tea.demand("o1", want("1", 6, at="B"))
     tea.fact(convert())
     assert (tea.has("o1"), tea.lacks("o1")) == ({"B": 3}, 3)
+
+
+def test_a_sku_takes_so_many_holds_and_no_more(tea, monkeypatch):
+    monkeypatch.setattr(stock, "HOLDS_MAX", 2)
+    for hold_id in ("h1", "h2", "h3"):
+        tea.fact(hold(hold_id, 1))
+    assert tea.figure("held") == 2
+    assert tea.past_hold("h3").state == "refused"
+    tea.fact(f.HoldReleased(hold_id="h1"))
+    tea.fact(hold("h4", 1))
+    assert tea.figure("held") == 2
