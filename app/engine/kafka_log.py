@@ -32,6 +32,9 @@ RETRY_BACKOFF_MS: Final = 3
 TRANSACTION_TIMEOUT_MS: Final = 60_000
 REQUEST_TIMEOUT_MS: Final = 15_000
 READ_WAIT_S: Final = 0.5
+# The truth about positions is in the changelog, in every step; the group's offsets are for lag figures and
+# for where to begin to read, and they cost two more round trips.
+OFFSETS_EVERY_S: Final = 0.5
 PROBE_BYTES: Final = 16 << 10
 PROBE_WAIT_MS: Final = 1_000
 END_TIMEOUT_S: Final = 20.0
@@ -40,7 +43,7 @@ END_TIMEOUT_S: Final = 20.0
 class KafkaLog:
     """See the module. `start` before use, `close` at the end; all in one event loop."""
 
-    def __init__(self, connection: BrokerConnection, *, offsets_every_s: float = 0.0) -> None:
+    def __init__(self, connection: BrokerConnection, *, offsets_every_s: float = OFFSETS_EVERY_S) -> None:
         """`offsets_every_s`: how often at most an actor's transaction also carries the group's offsets."""
         self._connection = connection
         self._offsets_every_s = offsets_every_s
@@ -237,10 +240,12 @@ class KafkaWriter:
         self._group = group
         self._offsets_every_s = offsets_every_s
         self._offsets_at = 0.0
+        self._offsets: dict[Place, int] = {}
 
     async def append(self, commit: Commit) -> int:
-        """One transaction: 1. begin. 2. All records, in as few batches as they fit. 3. The group's offsets.
-        4. Commit. The position is the one after the last changelog record; the marker behind it is no
+        """One transaction: 1. begin. 2. The group's offsets, if it is time: before the records, since a broker
+        answers "not yet" to records that come while it still adds the group. 3. All records, in as few batches
+        as they fit. 4. Commit. The position is the one after the last changelog record; the marker behind it is no
         record, and reading from there skips it."""
         producer = self._producer
         futures: list[asyncio.Future[Any]] = []
@@ -249,19 +254,18 @@ class KafkaWriter:
                 # 1
                 await producer.begin_transaction()
                 # 2
+                now = monotonic()
+                self._offsets.update(commit.positions)
+                if self._offsets and now - self._offsets_at >= self._offsets_every_s:
+                    offsets = {TopicPartition(*place): offset for place, offset in self._offsets.items()}
+                    await producer.send_offsets_to_transaction(offsets, self._group)
+                    self._offsets_at = now
+                    self._offsets = {}
+                # 3
                 in_last = await self._send(self._actor.changelog, commit.changelog, futures)
                 last = futures[-1]
                 for place, records in commit.messages.items():
                     await self._send(place, records, futures)
-                # 3
-                now = monotonic()
-                if commit.positions and now - self._offsets_at >= self._offsets_every_s:
-                    self._offsets_at = now
-                    offsets = {
-                        TopicPartition(topic, partition): offset
-                        for (topic, partition), offset in commit.positions.items()
-                    }
-                    await producer.send_offsets_to_transaction(offsets, self._group)
                 # 4
                 await producer.commit_transaction()
                 for future in futures:
