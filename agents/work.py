@@ -129,6 +129,7 @@ class Work:
         "out",
         "partition",
         "rows",
+        "scratch",
         "timers",
     )
 
@@ -141,6 +142,7 @@ class Work:
         meta: Meta,
         timers: Timers,
         rows: dict[bytes, Any],
+        scratch: dict[bytes, Any] | None = None,
         dedup_retention_us: int,
     ) -> None:
         self.partition = partition
@@ -148,6 +150,8 @@ class Work:
         self.timers = timers
         self.rows: dict[bytes, Any] = rows
         """Decoded rows by row key: the engine's cache, grown by what this step reads."""
+        self.scratch: dict[bytes, Any] = {} if scratch is None else scratch
+        """What the domain has worked out from rows; dropped with them when a step fails."""
         self.out: dict[str, list[tuple[bytes | None, bytes | None, int | None]]] = {}
         """topic -> (key, value, partition or None for the key's own) in the order of emission."""
         self.counts: dict[str, int] = {}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Sequence
@@ -129,7 +130,11 @@ _MEMORY: Final = {
 
 async def is_behind(log: Log, worker: Worker) -> bool:
     """Whether any input of the worker's actors holds a record that was not applied."""
-    positions = worker.host.positions()
+    positions = {
+        (topic, actor.actor.partition): actor.meta.positions.get(f"{topic}/{actor.actor.partition}", 0)
+        for actor, _mailbox, _task in worker.host._running.values()
+        for topic in actor.behaviour.inputs
+    }
     ends = await log.ends(list(positions))
     for place, position in positions.items():
         # Marks of transactions stand at the end: an end further on need not mean a record.
@@ -152,10 +157,12 @@ async def run(args: Any) -> dict[str, Any]:
     memory: dict[str, float] = {}
 
     async def end_when_done() -> None:
-        while not watch.done(args.quiet_s) or (args.quiet_s and await is_behind(log, worker)):
-            await asyncio.sleep(_LOOK_EVERY_S)
-        memory.update(memory_mb())
-        stop.set()
+        try:
+            while not watch.done(args.quiet_s) or (args.quiet_s and await is_behind(log, worker)):  # noqa: ASYNC110
+                await asyncio.sleep(_LOOK_EVERY_S)
+            memory.update(memory_mb())
+        finally:
+            stop.set()
 
     log = KafkaLog(connection)
     await log.start()
@@ -164,7 +171,8 @@ async def run(args: Any) -> dict[str, Any]:
         await worker.run(stop)
     finally:
         ending.cancel()
-        await asyncio.gather(ending, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await ending
         await log.close()
     seconds, cpu_s = watch.stopwatch.seconds, watch.stopwatch.cpu_seconds
     return {

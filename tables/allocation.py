@@ -8,6 +8,7 @@ unless all that is committed there is already at work in a warehouse.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from typing import Final
 
 from springtide.codecs.messages import Demand, DemandLine, SuppliedLine
 from springtide.tables.rows import Rows
@@ -29,6 +30,9 @@ from springtide.tables.sku import (
     settle_footprint,
     take,
 )
+
+INDEXED_MAX: Final = 1_024
+"""SKUs of a partition whose open orders' ranks are kept at hand."""
 
 
 class Sku:
@@ -235,10 +239,11 @@ class Sku:
     def _take_back(self, location: str) -> None:
         """Units lost: the last in rank give theirs up first, but never what a warehouse works on."""
         cell = self.head.cells[location]
-        rows = [
-            row for row in self._open_rows() if any(line.cells.get(location) for line in row.lines.values())
-        ]
-        for row in sorted(rows, key=lambda row: row.rank, reverse=True):
+        touched = {order_id: row.rank for order_id, row in self._touched.items()}
+        for _, order_id in sorted((self._open_ranks() | touched).values(), reverse=True):
+            row = self.allocation(order_id)
+            if row is None or not any(line.cells.get(location) for line in row.lines.values()):
+                continue
             for line_id in sorted(row.lines, reverse=True):
                 line = row.lines[line_id]
                 over = cell.committed - max(0, cell.sellable)
@@ -254,17 +259,17 @@ class Sku:
                     _keep_whole(row)
                     self._settle_row(row, before)
 
-    def _open_rows(self) -> list[Allocation]:
-        prefix = self.key + b"\x00a"
-        rows: dict[str, Allocation] = {}
-        for _, row in self._rows.scan(prefix):
-            rows[row.order_id] = self._allocations.get(row.order_id) or row
-        rows.update(self._allocations)
-        for order_id, row in rows.items():
-            if order_id not in self._allocations:
-                self._allocations[order_id] = row
-                self._was_open[order_id] = True
-        return list(rows.values())
+    def _open_ranks(self) -> dict[str, tuple[int, str]]:
+        """Order -> rank, of those that were open here before this event. Looked up once, then kept
+        beside the rows by `close`: a hot SKU has thousands."""
+        scratch = self._rows.scratch
+        ranks: dict[str, tuple[int, str]] | None = scratch.get(self.key)
+        if ranks is None:
+            if len(scratch) >= INDEXED_MAX:
+                scratch.clear()
+            ranks = {row.order_id: row.rank for _, row in self._rows.scan(self.key + b"\x00a")}
+            scratch[self.key] = ranks
+        return ranks
 
     def _fill(self) -> None:
         head = self.head
@@ -358,8 +363,14 @@ class Sku:
         head.changed_us = self.time_us
         self._rows.put(self.key, head)
         changed: list[Allocation] = []
+        ranks: dict[str, tuple[int, str]] | None = self._rows.scratch.get(self.key)
         for order_id, row in self._touched.items():
             is_open = row.is_open
+            if ranks is not None:
+                if is_open:
+                    ranks[order_id] = row.rank
+                else:
+                    ranks.pop(order_id, None)
             was_open = self._was_open.get(order_id)
             if was_open is not None and was_open != is_open:
                 self._rows.delete(self._row_key(order_id, was_open))

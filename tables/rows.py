@@ -7,6 +7,10 @@ from typing import Any, Protocol
 
 
 class Rows(Protocol):
+    scratch: dict[bytes, Any]
+    """What is worked out from rows and kept beside them. It may be empty at any time, but is never ahead of
+    the rows or behind them: whoever puts a row brings what is here up to date."""
+
     def get(self, key: bytes) -> Any:
         """The row, or None; the caller owns it and may change it before it puts it."""
         ...
@@ -22,6 +26,10 @@ class Rows(Protocol):
 
 class DictRows(dict[bytes, Any]):
     """Rows in a plain dict, for tests and models."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scratch: dict[bytes, Any] = {}
 
     def put(self, key: bytes, row: Any) -> None:
         self[key] = row

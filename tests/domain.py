@@ -29,6 +29,7 @@ class WireRows:
 
     def __init__(self) -> None:
         self.raw: dict[bytes, tuple[type[Any], bytes]] = {}
+        self.scratch: dict[bytes, Any] = {}
 
     def get(self, key: bytes) -> Any:
         found = self.raw.get(key)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from time import perf_counter
 from typing import Any, Protocol, TypeAlias
 
@@ -108,6 +109,7 @@ class PartitionActor:
         self._observer = observer or Observer()
         self._timers = Timers()
         self._rows: dict[bytes, Any] = {}
+        self._scratch: dict[bytes, Any] = {}
         self._writer: Writer | None = None
         self._store: Store | None = None
         self._identity = ""
@@ -220,6 +222,7 @@ class PartitionActor:
         self.meta = Meta() if raw is None else decode_meta(raw)
         self._timers = Timers((int.from_bytes(key[1:9], "big"), key[9:]) for key, _ in store.scan(TIMER))
         self._rows = {}
+        self._scratch = {}
         self.recovered = True
         self._observer.recovered(self.actor, count, perf_counter() - began)
 
@@ -287,6 +290,7 @@ class PartitionActor:
             ),
             timers=self._timers,
             rows=self._rows,
+            scratch=self._scratch,
             dedup_retention_us=self._settings.dedup_retention_us,
         )
 
@@ -301,6 +305,7 @@ class PartitionActor:
         """Drops what a failed step may have changed in place: the cache, and the timers."""
         assert self._store is not None
         self._rows = {}
+        self._scratch = {}
         self._timers = Timers(
             (int.from_bytes(key[1:9], "big"), key[9:]) for key, _ in self._store.scan(TIMER)
         )
@@ -328,7 +333,8 @@ class PartitionActor:
         self._store.write(changelog + local, self._identity, position)
         self.meta = work.meta
         if len(self._rows) > self._settings.cached_rows_max:
-            self._rows = {}
+            # The half that came first goes: what is still in use comes back at its next turn.
+            self._rows = dict(islice(self._rows.items(), len(self._rows) // 2, None))
         self._observer.stepped(
             self.actor, work, records, stepped - began, appended - stepped, perf_counter() - appended
         )
