@@ -139,9 +139,11 @@ class OrderActor:
         published = change.conclude()
         if published is not None:
             self._publish(work, key, change, *published)
-        work.schedule(
-            key, min((line.due_us for line in order.lines.values() if line.due_us is not None), default=None)
-        )
+        due_us = None
+        for line in order.lines.values():
+            if line.due_us is not None and (due_us is None or line.due_us < due_us):
+                due_us = line.due_us
+        work.schedule(key, due_us)
         work.put(key, order)
 
     def _ask(self, work: Work, change: Change, sku: str, origin: Origin) -> None:

@@ -192,7 +192,8 @@ class Work:
     def put(self, key: bytes, row: Any) -> None:
         self.rows[key] = row
         self._dirty.add(key)
-        self._deleted.discard(key)
+        if self._deleted:
+            self._deleted.discard(key)
 
     def delete(self, key: bytes) -> None:
         self.rows[key] = None

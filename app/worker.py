@@ -193,7 +193,9 @@ def _faust_app(settings: Settings, connection: BrokerConnection, index: int, fol
         loghandlers=[],
         TableManager=NoTables,
     )
-    app.transport = BatchTransport(connection, [URL(f"kafka://{address}") for address in connection.addresses], app)
+    app.transport = BatchTransport(
+        connection, [URL(f"kafka://{address}") for address in connection.addresses], app
+    )
     app.producer_transport = app.transport
     return app
 

@@ -325,23 +325,24 @@ def ledgers(order: Order) -> dict[str, Ledger]:
 
 def total(order: Order) -> Ledger:
     """The order's quantities, all lines in sum."""
-    whole = Ledger()
+    ordered = cancelled = allocated = backordered = 0
     for line in order.lines.values():
-        whole.ordered += line.ordered
-        whole.cancelled += line.cancelled
-        whole.allocated += line.allocated
-        whole.backordered += line.backordered
+        ordered += line.ordered
+        cancelled += line.cancelled
+        allocated += line.allocated
+        backordered += line.backordered
+    released = picked = packed = shipped = delivered = 0
     for shipment in order.shipments.values():
         reached = shipment.reached()
         if not reached:
             continue
-        whole.released += sum(reached["released"].values())
+        released += sum(reached["released"].values())
         if reached["picked"]:
-            whole.picked += sum(reached["picked"].values())
-            whole.packed += sum(reached["packed"].values())
-            whole.shipped += sum(reached["shipped"].values())
-            whole.delivered += sum(reached["delivered"].values())
-    return whole
+            picked += sum(reached["picked"].values())
+            packed += sum(reached["packed"].values())
+            shipped += sum(reached["shipped"].values())
+            delivered += sum(reached["delivered"].values())
+    return Ledger(ordered, cancelled, allocated, backordered, released, picked, packed, shipped, delivered)
 
 
 def header_status(order: Order, whole: Ledger) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -35,6 +35,7 @@ READ_WAIT_S: Final = 0.5
 # The truth about positions is in the changelog, in every step; the group's offsets are for lag figures and
 # for where to begin to read, and they cost two more round trips.
 OFFSETS_EVERY_S: Final = 0.5
+_NO_HEADERS: Final[list[tuple[str, bytes]]] = []
 PROBE_BYTES: Final = 16 << 10
 PROBE_WAIT_MS: Final = 1_000
 END_TIMEOUT_S: Final = 20.0
@@ -293,17 +294,25 @@ class KafkaWriter:
     ) -> int:
         """Adds the batches' futures; returns how many records the last batch has."""
         producer = self._producer
+        now_ms = int(time() * 1_000)
         batch = producer.create_batch()
-        append: Callable[..., Any] = batch.append
+        # Its `append` wraps this one, at several times the cost, for serializers that there are none of here.
+        append: Callable[..., Any] = batch._builder.append  # noqa: SLF001
+        count = 0
         for key, value in records:
-            if append(key=key, value=value, timestamp=None) is None:
+            if append(count, now_ms, key, value, _NO_HEADERS) is None:
+                batch._relative_offset = count  # noqa: SLF001
+                batch.close()
                 futures.append(await producer.send_batch(batch, place[0], partition=place[1]))
                 batch = producer.create_batch()
-                append = batch.append
-                if append(key=key, value=value, timestamp=None) is None:
+                append = batch._builder.append  # noqa: SLF001
+                count = 0
+                if append(count, now_ms, key, value, _NO_HEADERS) is None:
                     raise ValueError(f"a record for {_name(place)} is larger than a batch may be")
+            count += 1
+        batch._relative_offset = count  # noqa: SLF001
         futures.append(await producer.send_batch(batch, place[0], partition=place[1]))
-        return int(batch.record_count())
+        return count
 
 
 async def _answered(question: Awaitable[Any], problem: str) -> Any:
