@@ -29,7 +29,8 @@ RATE: Final = 1_700
 """Events/s: a tenth of what one worker does on two cores of a small server."""
 _PROBES_PER_S: Final = 50
 _SPARE_S: Final = 60
-_WARMUP_S: Final = 5
+_WARMUP_S: Final = 20
+"""A broker's JVM compiles what it runs in its first half minute, on the cores that all need."""
 _WRONG_TOLD: Final = 5
 
 
@@ -55,7 +56,11 @@ def measure(args: argparse.Namespace) -> Report:
             with live.feeding(trade, stack.bootstrap, rate) as feed:
                 feed.wait_until_begun()
                 probes = probe.Probes(stack.connection, stack.view_url, stack.settings.ingress_partitions)
-                outcome = uvloop.run(probes.run(count + warmups, _PROBES_PER_S, ignored=warmups))
+                spent = live.Spent(stack)
+                outcome = uvloop.run(
+                    probes.run(count + warmups, _PROBES_PER_S, ignored=warmups, warm=spent.begin)
+                )
+                spent.end()
     if outcome.wrong:
         told = "; ".join(outcome.wrong[:_WRONG_TOLD])
         raise BenchError(f"{len(outcome.wrong)} probes did not come to what is right: {told}.")
@@ -66,6 +71,10 @@ def measure(args: argparse.Namespace) -> Report:
     _add(report, "event -> readable", outcome.all_readable, targets=True)
     for way, latencies in outcome.ways.items():
         _add(report, way, latencies, targets=False)
+    for name, cores in spent.cores.items():
+        report.add(f"CPU of the {name}", cores, "cores")
+    report.add("steps, each a transaction", spent.steps_per_s, "1/s")
+    report.add("a step's commit, on average", spent.commit_ms, "ms")
     return report
 
 

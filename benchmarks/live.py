@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import psutil  # type: ignore[import-untyped]  # it has no types
+
 from benchmarks.harness import ROOT, BenchError, FetchProgress, ended_by_sigterm, run_program, say
 from springtide.app.broker.connection import BrokerConnection
 from springtide.app.settings import Settings
@@ -127,6 +129,50 @@ class Feed:
                 "The trade's file ended before the measurement: this is a bench that made too few."
             )
         return int(self.outcome["events"])
+
+
+class Spent:
+    """What a stack's processes used between `begin` and `end`: cores by process, and the workers' steps."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self.begin()
+        self.cores: dict[str, float] = {}
+        self.steps_per_s = self.commit_ms = 0.0
+
+    def begin(self) -> None:
+        """Starts, or starts anew."""
+        self._began = self._look()
+
+    def end(self) -> None:
+        """Works it out. No process may have been started anew meanwhile."""
+        began, ended = self._began, self._look()
+        gained = {name: ended[name] - began[name] for name in began}
+        seconds = gained.pop("seconds")
+        steps, commit_s = gained.pop("steps"), gained.pop("commit_s")
+        self.steps_per_s = steps / seconds
+        self.commit_ms = commit_s / max(steps, 1) * 1e3
+        self.cores = {name: cpu_s / seconds for name, cpu_s in gained.items()}
+
+    def _look(self) -> dict[str, float]:
+        stack = self._stack
+        found = [scrape("127.0.0.1", worker.port) for worker in stack.workers]
+        samples = [one for one in found if one is not None]
+        return {
+            "seconds": time.monotonic(),
+            "steps": total(samples, "springtide_steps_total"),
+            "commit_s": total(samples, "springtide_transaction_seconds_sum"),
+            **{child.name: cpu_s(child.pid) for child in (*stack.workers, *stack.views)},
+            "broker": cpu_s(stack.broker.pid or 0) if stack.broker else 0.0,
+        }
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds a process has used, all its threads; 0 without one."""
+    if not pid:
+        return 0.0
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def backlog(stack: Stack, events: int, timeout_s: float = 900.0) -> dict[str, Any]:

@@ -18,8 +18,6 @@ import time
 from pathlib import Path
 from typing import Any, Final, Self
 
-import psutil  # type: ignore[import-untyped]  # it has no types
-
 from benchmarks import harness, live, program
 from benchmarks.harness import BenchError, Run, checked, median, run_peer, say, write_sum_input
 from benchmarks.report import LeftOut, Report
@@ -72,7 +70,7 @@ def run_ours(stack: Stack, trade: live.Trade, events: int) -> dict[str, Any]:
     """One round: writes the events, lets a worker do them, and waits for the view."""
     trade.load(stack.connection, events)
     processes = {"view": stack.views[0].pid, "broker": stack.broker.pid if stack.broker else 0}
-    before = {name: _cpu_s(pid or 0) for name, pid in processes.items()}
+    before = {name: live.cpu_s(pid or 0) for name, pid in processes.items()}
     with ViewWatch(stack.view_url) as watch:
         outcome = live.backlog(stack, events)
         view_at = watch.caught_up_at()
@@ -85,18 +83,10 @@ def run_ours(stack: Stack, trade: live.Trade, events: int) -> dict[str, Any]:
         "events_per_s": round(events / seconds, 1),
         "view_after_ms": round((view_at - outcome["ended_at"]) * 1e3, 1),
         **{
-            f"{name}_cpu_us_per_event": round((_cpu_s(pid or 0) - before[name]) / events * 1e6, 3)
+            f"{name}_cpu_us_per_event": round((live.cpu_s(pid or 0) - before[name]) / events * 1e6, 3)
             for name, pid in processes.items()
         },
     }
-
-
-def _cpu_s(pid: int) -> float:
-    """CPU seconds a process has used, all threads."""
-    if not pid:
-        return 0.0
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
 
 
 def measure(args: argparse.Namespace) -> Report:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -83,10 +83,12 @@ class Probes:
         self._outcome = Outcome()
         self._late = Latencies()
         self._ignored = 0
+        self._warm: Callable[[], None] = lambda: None
 
-    async def run(self, count: int, rate: float, *, ignored: int = 0) -> Outcome:
-        """Writes all, `rate` a second, and times them but for the first `ignored`, which warm things up."""
+    async def run(self, count: int, rate: float, *, ignored: int, warm: Callable[[], None]) -> Outcome:
+        """Writes all, `rate` a second, and times them but for the first `ignored`; `warm` is called then."""
         self._ignored = ignored
+        self._warm = warm
         self._producer = AIOKafkaProducer(
             **self._connection.aiokafka_options(), acks="all", retry_backoff_ms=20
         )
@@ -112,6 +114,8 @@ class Probes:
             due = began + number / rate
             while (left := due - time.monotonic()) > 0:  # noqa: ASYNC110 - a clock tells no event
                 await asyncio.sleep(min(left, _TICK_S))
+            if number == self._ignored:
+                await asyncio.to_thread(self._warm)
             self._late.record(time.monotonic() - due)
             due_ms = int(began_ms + number / rate * 1_000)
             probe = self._order if number % 2 else self._stock

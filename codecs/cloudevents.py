@@ -73,6 +73,7 @@ _data: Final[dict[str, msgspec.json.Decoder[Data]]] = {
 _BINARY_ATTRIBUTES: Final = frozenset(Envelope.__struct_fields__) - {"data"}
 _DAY_FIELDS: Final[dict[type[Data], tuple[str, ...]]] = {
     OrderPlaced: ("promised_by",),
+    OrderChanged: (),
     SupplyScheduled: ("due",),
     SupplyRescheduled: ("due",),
     FenceSet: ("valid_from", "valid_to"),
@@ -169,8 +170,9 @@ def check(envelope: Envelope, topic: str | None, key: bytes | None, *, escaped: 
         raise Refused(
             "key_mismatch", "data.order_id", f"data.order_id '{named}' is not subject '{envelope.subject}'"
         )
-    for path, text in _days(data):
-        _check_day(path, text)
+    if type(data) in _DAY_FIELDS:
+        for path, text in _days(data):
+            _check_day(path, text)
     time_us = _in_range("time", envelope.time)
     recorded = envelope.recordedtime
     return Event(
@@ -225,7 +227,7 @@ def _in_range(field: str, at: datetime) -> int:
 
 def _days(data: Data) -> Iterator[tuple[str, str]]:
     """(path, text) of each calendar day in an event's data, and of each instant that may stand for one."""
-    for name in _DAY_FIELDS.get(type(data), ()):
+    for name in _DAY_FIELDS[type(data)]:
         text = getattr(data, name)
         if text is not None:
             yield f"data.{name}", text
