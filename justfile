@@ -17,7 +17,7 @@ demo *options:
     uv run springtide demo {{options}}
 
 # Everything that has to pass
-test: lint types contracts unit integration e2e
+test: lint types contracts unit integration e2e drills
 
 lint:
     uv run ruff check .
@@ -41,6 +41,10 @@ integration *options:
 # By the commands, as a user runs them
 e2e *options:
     uv run pytest tests/e2e {{options}}
+
+# Real processes killed, stopped and torn, a short one of each
+drills *options:
+    uv run pytest tests/drills {{options}}
 
 # just bench engine | pipeline | hot-sku | latency | http | recovery | memory
 bench name *options:
