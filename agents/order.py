@@ -118,17 +118,14 @@ class OrderActor:
 
     def _advance(self, work: Work, until_us: int) -> None:
         """Moves stream time on; lines whose day comes on the way are asked for first, at that instant."""
-        meta = work.meta
-        if until_us <= meta.time_us:
-            return
-        while (key := work.due(until_us)) is not None:
-            due_us = work.timers.get(key)
-            assert due_us is not None
-            meta.time_us = max(meta.time_us, due_us)
-            change = Change(work.get(key), meta.time_us, meta.time_us, "", meta.time_us)
-            change.due_lines()
-            self._conclude(work, key, change, (0, 0, -1))
-        meta.time_us = until_us
+        if until_us > work.meta.time_us:
+            work.advance(until_us, lambda key: self._lines_due(work, key))
+
+    def _lines_due(self, work: Work, key: bytes) -> None:
+        now_us = work.meta.time_us
+        change = Change(work.get(key), now_us, now_us, "", now_us)
+        change.due_lines()
+        self._conclude(work, key, change, (0, 0, -1))
 
     # --- what follows ---
 

@@ -135,19 +135,16 @@ class SkuActor:
             )
 
     def _advance(self, work: Work, until_us: int) -> None:
-        """Moves stream time on; what falls due on the way happens first, each at its own instant."""
-        meta = work.meta
-        if until_us <= meta.time_us:
-            return
-        while (key := work.due(until_us)) is not None:
-            due_us = work.timers.get(key)
-            assert due_us is not None
-            meta.time_us = max(meta.time_us, due_us)
-            sku = Sku(work, key.decode(), meta.time_us)
-            Stock(work, sku, meta.time_us, meta.time_us, "").expire()
-            self._close(work, sku, meta.time_us, meta.time_us, (0, 0, -1), "", None)
-            work.schedule(key, sku.head.next_expiry_us())
-        meta.time_us = until_us
+        """Moves stream time on; holds that die on the way do so first, each at its own instant."""
+        if until_us > work.meta.time_us:
+            work.advance(until_us, lambda key: self._holds_due(work, key))
+
+    def _holds_due(self, work: Work, key: bytes) -> None:
+        now_us = work.meta.time_us
+        sku = Sku(work, key.decode(), now_us)
+        Stock(work, sku, now_us, now_us, "").expire()
+        self._close(work, sku, now_us, now_us, (0, 0, -1), "", None)
+        work.schedule(key, sku.head.next_expiry_us())
 
     def dead_letter(self, record: Record, error: Exception) -> tuple[str, bytes, bytes]:
         return (

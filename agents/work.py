@@ -14,7 +14,7 @@ Keys of a partition's state, by first byte:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any, Final, Protocol
 
@@ -249,6 +249,16 @@ class Work:
         first, _ = self._timer_changes.get(key, (old, None))
         self._timer_changes[key] = (first, due_us)
         self.timers.set(key, due_us)
+
+    def advance(self, until_us: int, fire: Callable[[bytes], None]) -> None:
+        """Moves stream time on; what falls due on the way is fired first, each at its own instant."""
+        meta = self.meta
+        while (key := self.due(until_us)) is not None:
+            due_us = self.timers.get(key)
+            assert due_us is not None
+            meta.time_us = max(meta.time_us, due_us)
+            fire(key)
+        meta.time_us = max(meta.time_us, until_us)
 
     def due(self, until_us: int) -> bytes | None:
         """The entity whose timer comes first, if it is due at `until_us` or before."""
