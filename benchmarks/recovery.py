@@ -35,9 +35,11 @@ from springtide.app.up.scrape import scrape
 from springtide.app.up.stack import Stack
 
 _RATE: Final = 2_000
+_WARMUP_S: Final = 20.0
+"""A broker's JVM compiles what it runs in its first half minute, on the cores that all need."""
 _SETTLE_S: Final = 3.0
-_KILL_S: Final = 25.0
-"""How long one kill and what follows may take, for the size of the trade."""
+_KILL_S: Final = 40.0
+"""How long one kill and what follows may take."""
 
 
 def measure(args: argparse.Namespace) -> Report:
@@ -52,7 +54,7 @@ def measure(args: argparse.Namespace) -> Report:
         (1, "kill -9, the same worker back at work", "< 3 s"),
         (2, "kill -9, another worker takes over", "< 8 s"),
     ):
-        took = _kills(workers, kills, rate, skus)
+        took = _kills(workers, kills, rate, skus, _SETTLE_S if args.quick else _WARMUP_S)
         report.add(f"{name}, median of {kills}", statistics.median(took), "s", target=target)
         report.add(f"{name}, longest", max(took), "s")
     return report
@@ -95,18 +97,19 @@ def _counts(count: int) -> Iterator[tuple[bytes, bytes]]:
         yield sku.encode(), counted(sku, 100, number)
 
 
-def _kills(workers: int, kills: int, rate: float, skus: int) -> list[float]:
+def _kills(workers: int, kills: int, rate: float, skus: int, warmup_s: float) -> list[float]:
     spec = TradeSpec(skus=skus)
     opening = spec.skus * spec.locations
     took: list[float] = []
     with tempfile.TemporaryDirectory(prefix="springtide-trade-") as folder:
-        count = opening + int((kills + 2) * _KILL_S * 2 * rate)
+        count = opening + int((warmup_s + (kills + 1) * _KILL_S) * rate)
         trade = live.Trade(spec, Path(folder) / "trade", count)
         with live.stack(workers=workers, views=1) as stack:
             trade.load(stack.connection, opening)
             live.wait_until_drained(stack, opening)
             with live.feeding(trade, stack.bootstrap, rate) as feed:
                 feed.wait_until_begun()
+                time.sleep(warmup_s)
                 for number in range(kills):
                     asyncio.run(back_at_work.wait_for_steps(stack))
                     _wait_until_shared(stack)

@@ -234,3 +234,14 @@ async def test_those_never_answered_count_with_the_time_they_waited():
     assert (result.answers, result.errors, result.unanswered) == (5, 15, 15)
     assert result.max_ms >= 250
     assert time.monotonic() - began < 5
+
+
+def test_a_post_says_how_long_its_body_is():
+    head, _, body = http_load.post("127.0.0.1", 8080, b"/v1/atp:batch", b'{"items":[]}').partition(
+        b"\r\n\r\n"
+    )
+    assert body == b'{"items":[]}'
+    lines = head.split(b"\r\n")
+    assert lines[0] == b"POST /v1/atp:batch HTTP/1.1"
+    assert b"Content-Length: 12" in lines
+    assert b"Content-Type: application/json" in lines
