@@ -63,8 +63,9 @@ class SkuActor:
         for record, message in zip(records, messages, strict=True):
             key = record.key or b""
             if isinstance(message, Demand):
-                keys.append(key)
-                keys.append(key + b"\x00a" + message.order_id.encode())
+                order_id = message.order_id.encode()
+                keys += (key, key + b"\x00q", key + b"\x00a" + order_id, key + b"\x00z" + order_id)
+                keys += [key + b"\x00s" + shipment[0].encode() for shipment in message.shipments]
             elif isinstance(message, Fact):
                 keys.append(key)
                 digests.append(message.digest)
