@@ -8,7 +8,9 @@ unless all that is committed there is already at work in a warehouse.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from typing import Final
+from collections.abc import Iterator
+from heapq import merge
+from typing import Final, TypeAlias
 
 from springtide.codecs.messages import Demand, DemandLine, SuppliedLine
 from springtide.tables.rows import Rows
@@ -31,8 +33,31 @@ from springtide.tables.sku import (
     take,
 )
 
-INDEXED_MAX: Final = 1_024
+INDEXED_MAX: Final = 8_192
 """SKUs of a partition whose open orders' ranks are kept at hand."""
+Rank: TypeAlias = tuple[int, str]
+
+
+class Ranks:
+    """Orders and their ranks, in order of rank."""
+
+    __slots__ = ("in_order", "of")
+
+    def __init__(self) -> None:
+        self.of: dict[str, Rank] = {}
+        self.in_order: list[Rank] = []
+
+    def put(self, order_id: str, rank: Rank | None) -> None:
+        """Sets an order's rank; None takes the order out."""
+        known = self.of.get(order_id)
+        if known == rank:
+            return
+        if known is not None:
+            del self.in_order[bisect_left(self.in_order, known)]
+            del self.of[order_id]
+        if rank is not None:
+            insort(self.in_order, rank)
+            self.of[order_id] = rank
 
 
 class Sku:
@@ -239,10 +264,9 @@ class Sku:
     def _take_back(self, location: str) -> None:
         """Units lost: the last in rank give theirs up first, but never what a warehouse works on."""
         cell = self.head.cells[location]
-        touched = {order_id: row.rank for order_id, row in self._touched.items()}
-        for _, order_id in sorted((self._open_ranks() | touched).values(), reverse=True):
-            row = self.allocation(order_id)
-            if row is None or not any(line.cells.get(location) for line in row.lines.values()):
+        for rank in self._last_first():
+            row = self.allocation(rank[1])
+            if row is None or row.rank != rank or not _has(row, location):
                 continue
             for line_id in sorted(row.lines, reverse=True):
                 line = row.lines[line_id]
@@ -259,16 +283,23 @@ class Sku:
                     _keep_whole(row)
                     self._settle_row(row, before)
 
-    def _open_ranks(self) -> dict[str, tuple[int, str]]:
-        """Order -> rank, of those that were open here before this event. Looked up once, then kept
-        beside the rows by `close`: a hot SKU has thousands."""
+    def _last_first(self) -> Iterator[Rank]:
+        """Ranks of all orders that are open here, the last in rank first."""
+        ranks = self._ranks()
+        touched = [row.rank for order_id, row in self._touched.items() if ranks.of.get(order_id) != row.rank]
+        return merge(reversed(ranks.in_order), sorted(touched, reverse=True), reverse=True)
+
+    def _ranks(self) -> Ranks:
+        """Of the orders that were open here before this event. Looked up once, then kept beside the rows by
+        `close`: a hot SKU has thousands."""
         scratch = self._rows.scratch
-        ranks: dict[str, tuple[int, str]] | None = scratch.get(self.key)
+        ranks: Ranks | None = scratch.get(self.key)
         if ranks is None:
             if len(scratch) >= INDEXED_MAX:
                 scratch.clear()
-            ranks = {row.order_id: row.rank for _, row in self._rows.scan(self.key + b"\x00a")}
-            scratch[self.key] = ranks
+            ranks = scratch[self.key] = Ranks()
+            for _, row in self._rows.scan(self.key + b"\x00a"):
+                ranks.put(row.order_id, row.rank)
         return ranks
 
     def _fill(self) -> None:
@@ -363,14 +394,11 @@ class Sku:
         head.changed_us = self.time_us
         self._rows.put(self.key, head)
         changed: list[Allocation] = []
-        ranks: dict[str, tuple[int, str]] | None = self._rows.scratch.get(self.key)
+        ranks: Ranks | None = self._rows.scratch.get(self.key)
         for order_id, row in self._touched.items():
             is_open = row.is_open
             if ranks is not None:
-                if is_open:
-                    ranks[order_id] = row.rank
-                else:
-                    ranks.pop(order_id, None)
+                ranks.put(order_id, row.rank if is_open else None)
             was_open = self._was_open.get(order_id)
             if was_open is not None and was_open != is_open:
                 self._rows.delete(self._row_key(order_id, was_open))
@@ -385,6 +413,13 @@ class Sku:
 
     def _row_key(self, order_id: str, is_open: bool) -> bytes:
         return self.key + (b"\x00a" if is_open else b"\x00z") + order_id.encode()
+
+
+def _has(row: Allocation, location: str) -> bool:
+    for line in row.lines.values():
+        if line.cells.get(location):
+            return True
+    return False
 
 
 def _any_units(left: dict[str, int]) -> bool:
