@@ -64,7 +64,9 @@ class SkuActor:
             key = record.key or b""
             if isinstance(message, Demand):
                 order_id = message.order_id.encode()
-                keys += (key, key + b"\x00q", key + b"\x00a" + order_id, key + b"\x00z" + order_id)
+                keys += (key, key + b"\x00a" + order_id)
+                if message.request == 1:
+                    keys.append(key + b"\x00z" + order_id)  # stock facts may have named the order already
                 keys += [key + b"\x00s" + shipment[0].encode() for shipment in message.shipments]
             elif isinstance(message, Fact):
                 keys.append(key)

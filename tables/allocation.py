@@ -63,7 +63,7 @@ class Ranks:
 class Sku:
     """The rows of one SKU, opened for one event. `close` writes the head and answers who must be told."""
 
-    __slots__ = ("_allocations", "_queue", "_rows", "_touched", "_was_open", "head", "key", "time_us")
+    __slots__ = ("_allocations", "_queue", "_rows", "_touched", "_was_open", "freed", "head", "key", "time_us")
 
     def __init__(self, rows: Rows, sku: str, time_us: int) -> None:
         self.key = sku.encode()
@@ -74,6 +74,8 @@ class Sku:
         self._allocations: dict[str, Allocation] = {}
         self._was_open: dict[str, bool] = {}
         self._touched: dict[str, Allocation] = {}
+        self.freed = False
+        """Whether the event may have made units free: then those who wait are looked at."""
 
     # --- rows ---
 
@@ -165,6 +167,7 @@ class Sku:
                 for location, units in known.issued.items():
                     issued[location] = issued.get(location, 0) + units
                     self.head.cell(location).sellable += units
+                self.freed = True
                 self.put_shipment_of(shipment_id, ShipmentOf(row.order_id))
         row.shipments = current
 
@@ -219,12 +222,14 @@ class Sku:
             assert hold.pledged_to is not None
             for location, units in hold.cells.items():
                 head.cell(location).held -= units
+            self.freed = True
             self.convert(hold.cells, row.order_id, hold.pledged_to[1])
 
     # --- settling ---
 
     def _settle_row(self, row: Allocation, before: Footprint) -> None:
-        settle_footprint(self.head, before, footprint(row))
+        if settle_footprint(self.head, before, footprint(row)):
+            self.freed = True
         self._touched[row.order_id] = row
 
     def settle(self) -> None:
@@ -305,8 +310,8 @@ class Sku:
     def _fill(self) -> None:
         head = self.head
         wanting = [row.rank for row in self._touched.values() if row.waits]
-        if not head.waiting and not wanting:
-            return
+        if not wanting and not (head.waiting and self.freed):
+            return  # what those who wait could not take before the event, they can't now
         order = locations_by_rank(head)
         left = {location: head.cells[location].open for location in order}
         if not _any_units(left):
@@ -355,18 +360,19 @@ class Sku:
         self, row: Allocation, left: dict[str, int], order: list[str]
     ) -> dict[str, dict[str, int]] | None:
         """What each backordered line of an order can get; None where `complete` can't be kept whole."""
-        left = dict(left)
+        lines = [line for line in row.lines.values() if line.backordered]
+        if len(lines) > 1:
+            left = dict(left)
         chosen: dict[str, dict[str, int]] = {}
-        for line_id, line in row.lines.items():
-            if not line.backordered:
-                continue
+        for line in lines:
             cells = choose(left, order, line, line.backordered, row.single, row.max_splits)
             if row.complete and sum(cells.values()) < line.backordered:
                 return None
             if cells:
-                chosen[line_id] = cells
-                for location, units in cells.items():
-                    left[location] -= units
+                chosen[line.line_id] = cells
+                if len(lines) > 1:
+                    for location, units in cells.items():
+                        left[location] -= units
         return chosen
 
     def _enqueue(self, row: Allocation) -> None:
@@ -403,8 +409,10 @@ class Sku:
             if was_open is not None and was_open != is_open:
                 self._rows.delete(self._row_key(order_id, was_open))
             self._rows.put(self._row_key(order_id, is_open), row)
-            if any(line.is_news for line in row.lines.values()):
-                changed.append(row)
+            for line in row.lines.values():
+                if line.is_news:
+                    changed.append(row)
+                    break
         return changed
 
     def row_key(self, row: Allocation) -> bytes:

@@ -297,15 +297,19 @@ def ahead(allocation: Allocation, shipped: dict[str, int] | None = None) -> dict
     return found
 
 
-def settle_footprint(head: Head, before: Footprint, after: Footprint) -> None:
+def settle_footprint(head: Head, before: Footprint, after: Footprint) -> bool:
     """Moves the head by what an allocation's footprint has changed; in the order of dicts, never of sets,
-    since cells are written in the order in which they appear."""
+    since cells are written in the order in which they appear. Whether units may have become free by it."""
+    freed = False
     for location in before.committed | after.committed:
         change = after.committed.get(location, 0) - before.committed.get(location, 0)
         if change:
             head.cell(location).committed += change
+            left = after.gone.get(location, 0) - before.gone.get(location, 0)
+            freed = freed or change + left < 0
     for asked in before.backordered | after.backordered:
         change = after.backordered.get(asked, 0) - before.backordered.get(asked, 0)
+        freed = freed or change < 0  # units that were set aside for it
         if change and asked is None:
             head.backordered += change
         elif change and asked is not None:
@@ -314,6 +318,8 @@ def settle_footprint(head: Head, before: Footprint, after: Footprint) -> None:
         change = after.gone.get(location, 0) - before.gone.get(location, 0)
         if change:
             head.cell(location).sellable -= change
+            freed = freed or change < 0
+    return freed
 
 
 def locations_by_rank(head: Head) -> list[str]:

@@ -28,6 +28,7 @@ class Stock:
     def apply(self, data: f.Data) -> None:
         """Applies the fact and settles who gets what."""
         _APPLY[type(data)](self, data)
+        self.sku.freed = True
         self.sku.settle()
 
     # --- stock ---
@@ -160,6 +161,7 @@ class Stock:
                 self._free(hold)
                 if hold.pledged_to is None:
                     self._end(hold.hold_id, "expired", sum(hold.cells.values()), 0)
+        self.sku.freed = True
         self.sku.settle()
 
     def _active(self, hold_id: str, wish: str) -> Hold | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,9 @@ from springtide.app.commands.options import Options, connection_of
 
 if TYPE_CHECKING:
     import asyncio
+
+WORKER_NICE = 5
+"""On a machine that also runs the broker and the view, a worker that catches up leaves them the processor."""
 
 Index = Annotated[int, typer.Option(min=0, help="Which one of its kind; each has its own data folder.")]
 Port = Annotated[int, typer.Option(min=1, max=65_535, help="Where it answers.")]
@@ -27,6 +31,8 @@ def worker(options: Options, index: Index, port: Port, local_broker: LocalBroker
 
     settings = options.settings()
     connection = connection_of(settings) if local_broker is None else settings.connection(local_broker)
+    if local_broker is not None:
+        os.nice(WORKER_NICE)
     _run(
         settings.log_level,
         lambda stop: run_worker(settings, connection, index=index, stop=stop, metrics_port=port),

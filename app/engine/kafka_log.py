@@ -222,7 +222,7 @@ class KafkaLog:
                 auto_offset_reset="earliest",
                 isolation_level="read_committed",
                 max_partition_fetch_bytes=fetch_bytes,
-                fetch_max_wait_ms=200,
+                fetch_max_wait_ms=50,
                 check_crcs=True,
                 request_timeout_ms=REQUEST_TIMEOUT_MS,
                 retry_backoff_ms=20,

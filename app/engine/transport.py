@@ -25,7 +25,8 @@ from springtide.app.engine.patience import patient
 
 FETCH_RECORDS_MAX = 4_096
 FETCH_BYTES = 1 << 20
-FETCH_WAIT_MS = 500
+# A partition that was just drained is only in the next fetch, so the one under way must not wait long.
+FETCH_WAIT_MS = 50
 
 
 class BatchSchema(faust.Schema):
