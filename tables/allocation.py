@@ -63,7 +63,17 @@ class Ranks:
 class Sku:
     """The rows of one SKU, opened for one event. `close` writes the head and answers who must be told."""
 
-    __slots__ = ("_allocations", "_queue", "_rows", "_touched", "_was_open", "freed", "head", "key", "time_us")
+    __slots__ = (
+        "_allocations",
+        "_queue",
+        "_rows",
+        "_touched",
+        "_was_open",
+        "freed",
+        "head",
+        "key",
+        "time_us",
+    )
 
     def __init__(self, rows: Rows, sku: str, time_us: int) -> None:
         self.key = sku.encode()
