@@ -83,10 +83,10 @@ class KafkaLog:
                 # Having a producer id means that every earlier one is fenced and its transaction ended.
                 await asyncio.shield(producer._txn_manager.wait_for_pid())  # noqa: SLF001 - begin() would do it later
         except (KafkaError, OSError, TimeoutError) as error:
-            await _abandon(producer)
+            await abandon(producer)
             raise LogUnavailable(f"{actor.transactional_id} could not be opened: {error!r}") from error
         except BaseException:
-            await _abandon(producer)
+            await abandon(producer)
             raise
         return KafkaWriter(producer, actor, group, self._offsets_every_s)
 
@@ -128,8 +128,8 @@ class KafkaLog:
             return
         tp = TopicPartition(*topic_partition)
         consumer = self._consumer()
-        await _answered(consumer.start(), f"{_name(topic_partition)} can't be read")
         try:
+            await _answered(consumer.start(), f"{_name(topic_partition)} can't be read")
             consumer.assign([tp])
             consumer.seek(tp, position)
             while end is None or position < end:
@@ -153,8 +153,8 @@ class KafkaLog:
     async def follow(self, positions: Mapping[Place, int]) -> AsyncIterator[Followed]:
         places = {TopicPartition(*place): place for place in positions}
         consumer = self._consumer(fetch_bytes=FOLLOW_BYTES)
-        await _answered(consumer.start(), "the projections can't be followed")
         try:
+            await _answered(consumer.start(), "the projections can't be followed")
             consumer.assign(list(places))
             for tp, place in places.items():
                 consumer.seek(tp, positions[place])
@@ -178,8 +178,7 @@ class KafkaLog:
                         told[tp] = now[2]
                         yield Followed(place, (), *now)
         finally:
-            with suppress(KafkaError):
-                await consumer.stop()
+            await _stop(consumer)
 
     async def partitions(self, topic: str) -> int:
         count = self._counts.get(topic)
@@ -284,7 +283,7 @@ class KafkaWriter:
         return int(last.result().offset) + in_last
 
     async def close(self) -> None:
-        await _abandon(self._producer)
+        await abandon(self._producer)
 
     async def _send(
         self,
@@ -325,21 +324,23 @@ async def _answered(question: Awaitable[Any], problem: str) -> Any:
 
 
 async def _stop(consumer: Any) -> None:
-    # A consumer that is stopped soon after its start cancels a task of its own and trips over it.
-    with suppress(KafkaError, asyncio.CancelledError):
-        await consumer.stop()
+    # A consumer that is stopped soon after its start cancels a task of its own and trips over it; then its
+    # fetcher and its connections are still open.
+    for close in (consumer.stop, getattr(consumer._fetcher, "close", None), consumer._client.close):  # noqa: SLF001
+        if close is not None:
+            with suppress(KafkaError, OSError, asyncio.CancelledError):
+                await close()
 
 
-async def _abandon(producer: AIOKafkaProducer) -> None:
+async def abandon(producer: AIOKafkaProducer) -> None:
     """Lets a producer go without waiting for what it has not sent: a transaction it left open is aborted by
     whoever opens the actor next, or by the broker in time."""
     sender = producer._sender  # noqa: SLF001 - stop() would flush first, and hang if it can't
     producer._closed = True  # noqa: SLF001
-    with suppress(KafkaError, OSError, TimeoutError, asyncio.CancelledError):
-        async with asyncio.timeout(END_TIMEOUT_S):
-            if sender is not None:
-                await sender.close()
-            await producer.client.close()
+    for close in (sender.close, producer.client.close):
+        with suppress(KafkaError, OSError, TimeoutError, asyncio.CancelledError):
+            async with asyncio.timeout(END_TIMEOUT_S):
+                await close()
 
 
 def _forget(futures: Sequence[asyncio.Future[Any]]) -> None:

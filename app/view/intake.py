@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import IllegalOperation, KafkaError
 
 from springtide.app.broker.connection import BrokerConnection
+from springtide.app.engine.kafka_log import abandon
 from springtide.app.view.problems import Problem
 from springtide.app.view.submission import Posted
 from springtide.codecs.cloudevents import EVENT_BYTES_MAX
@@ -121,14 +122,14 @@ class Intake:
             async with asyncio.timeout(ANSWER_S):
                 await producer.start()
         except BaseException:
-            await _abandon(producer)
+            await abandon(producer)
             raise
         return producer
 
     async def _drop(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _abandon(producer)
+            await abandon(producer)
 
 
 async def _transact(producer: AIOKafkaProducer, events: Sequence[Posted]) -> list[int]:
@@ -160,17 +161,6 @@ async def _transact(producer: AIOKafkaProducer, events: Sequence[Posted]) -> lis
         for at, number in enumerate(within):
             offsets[number] = base + at
     return offsets
-
-
-async def _abandon(producer: AIOKafkaProducer) -> None:
-    """Lets it go without waiting; a transaction left open ends when the id is opened again, or in time."""
-    sender = producer._sender  # noqa: SLF001 - stop() would flush first, and hang if it can't
-    producer._closed = True  # noqa: SLF001
-    with suppress(KafkaError, OSError, TimeoutError, asyncio.CancelledError):
-        async with asyncio.timeout(ANSWER_S):
-            if sender is not None:
-                await sender.close()
-            await producer.client.close()
 
 
 def _fail(future: asyncio.Future[dict[str, int]], why: str) -> None:
