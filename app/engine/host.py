@@ -94,16 +94,15 @@ class ActorHost:
 
     def observe(self) -> None:
         """Brings the gauges up to date."""
-        waiting: Counter[str] = Counter()
+        waiting = self.waiting()
         states: Counter[tuple[str, str]] = Counter()
         newest: dict[str, int] = {}
-        for (kind, _), (actor, mailbox, _) in self._running.items():
-            waiting[kind] += len(mailbox)
+        for (kind, _), (actor, _, _) in self._running.items():
             states[kind, "running" if actor.recovered else "recovering"] += 1
             newest[kind] = max(newest.get(kind, 0), actor.meta.time_us)
         for behaviour in dict.fromkeys(self._by_topic.values()):
             kind = behaviour.kind
-            self._metrics.mailbox.labels(kind).set(waiting[kind])
+            self._metrics.mailbox.labels(kind).set(waiting.get(kind, 0))
             self._metrics.stream_time_s.labels(kind).set(newest.get(kind, 0) / 1e6)
             for state in ("running", "recovering"):
                 self._metrics.actors.labels(kind, state).set(states[kind, state])
