@@ -10,15 +10,32 @@ import msgspec
 from springtide.agents import passage
 from springtide.agents.authority import Authority
 from springtide.agents.impact import dead_letter
-from springtide.agents.topics import DEAD_LETTERS, INBOX_ORDER, INBOX_SKU
+from springtide.agents.topics import DEAD_LETTERS, INBOX_CUSTOMER, INBOX_ORDER, INBOX_SKU
 from springtide.agents.work import Work
-from springtide.codecs.cloudevents import Refused, decode
-from springtide.codecs.facts import INGRESS_TOPICS, INVENTORY
+from springtide.codecs.cloudevents import Event, Refused, decode
+from springtide.codecs.facts import (
+    CREDITS,
+    INGRESS_TOPICS,
+    INVENTORY,
+    INVOICES,
+    ORDERS,
+    RETURNS,
+    SHIPMENTS,
+    PolicySet,
+)
 from springtide.codecs.messages import Fact, digest, encode, encode_data
 from springtide.codecs.records import Record
 
 _VERSION: Final = b"\x01"
 _TOPIC_INDEX: Final = {name: index for index, name in enumerate(INGRESS_TOPICS)}
+_INBOX: Final = {
+    INVENTORY: INBOX_SKU,
+    CREDITS: INBOX_CUSTOMER,
+    **dict.fromkeys((ORDERS, SHIPMENTS, INVOICES, RETURNS), INBOX_ORDER),
+}
+"""Where the facts of a topic go; those of the catalog each have their own way."""
+EVERYWHERE: Final = "*"
+"""The scope of a policy for all SKUs."""
 _NO_HEADERS: Final[dict[str, bytes]] = {}
 _encode_row: Final = msgspec.msgpack.Encoder().encode
 _decode_row: Final = msgspec.msgpack.Decoder(passage.Passed).decode
@@ -57,7 +74,7 @@ class Gateway:
                 continue
             envelope = event.envelope
             subject = envelope.subject
-            is_stock = topic == INVENTORY
+            inbox = _INBOX.get(topic)
             time_us = event.time_us
             if time_us > newest_us:
                 newest_us = time_us
@@ -71,10 +88,13 @@ class Gateway:
                 envelope.id,
                 (_TOPIC_INDEX[topic], record.partition, record.offset),
                 event.sequence,
-                envelope.correlationid or (None if is_stock else subject),
+                envelope.correlationid or (subject if inbox == INBOX_ORDER else None),
                 encode_data(event.data),
             )
-            emit(INBOX_SKU if is_stock else INBOX_ORDER, subject.encode(), encode(fact))
+            if inbox is None:
+                self._catalog(work, event, subject.encode(), encode(fact))
+            else:
+                emit(inbox, subject.encode(), encode(fact))
         work.meta.time_us = newest_us
         if passage.is_time(work, records[-1].timestamp_ms if records else None):
             self._tick(work, records)
@@ -85,12 +105,28 @@ class Gateway:
             seen[f"{topic}/{partition}"] = offset
         if not passage.is_news(work, seen, records[-1].timestamp_ms if records else None):
             return
-        stock = {name: offset for name, offset in seen.items() if name.startswith(f"{INVENTORY}/")}
-        rest = {name: offset for name, offset in seen.items() if name not in stock}
-        if stock:
-            passage.broadcast(work, INBOX_SKU, self._inbox_partitions, stock)
-        if rest:
-            passage.broadcast(work, INBOX_ORDER, self._inbox_partitions, rest)
+        for inbox, topics in passage.DIRECT.items():
+            told = passage.of_topics(seen, topics)
+            if told:
+                passage.broadcast(work, inbox, self._inbox_partitions, told)
+
+    def _catalog(self, work: Work, event: Event, subject: bytes, message: bytes) -> None:
+        """What concerns everybody goes everywhere; what concerns a SKU to it, and to all orders too."""
+        name = event.fact.name
+        if name == "customer.upserted":
+            work.emit(INBOX_CUSTOMER, subject, message)
+            return
+        data = event.data
+        concerns_all = name == "location.upserted" or (
+            isinstance(data, PolicySet) and data.scope == EVERYWHERE
+        )
+        for partition in range(self._inbox_partitions):
+            if concerns_all:
+                work.emit(INBOX_SKU, subject, message, partition)
+            if name != "price.set":
+                work.emit(INBOX_ORDER, subject, message, partition)
+        if not concerns_all:
+            work.emit(INBOX_SKU, subject, message)
 
     def dead_letter(self, record: Record, error: Exception) -> tuple[str, bytes, bytes]:
         return (

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from springtide.agents.topics import INBOX_ORDER, INBOX_SKU
+from springtide.agents.topics import INBOX_CUSTOMER, INBOX_ORDER, INBOX_SKU
 from springtide.codecs.cloudevents import TYPE_PREFIX, TYPE_SUFFIX
-from springtide.codecs.facts import FACT_BY_CODE, INVENTORY
+from springtide.codecs.facts import CATALOG, CREDITS, FACT_BY_CODE, INVENTORY
 from springtide.codecs.letters import DeadLetter, Impact, encode_letter, shown
 from springtide.codecs.messages import Fact, decode
 from springtide.codecs.records import Record
@@ -51,7 +51,7 @@ def _readable(record: Record) -> dict[str, Any]:
     value = record.value
     if not value or len(value) > _READ_BYTES_MAX:
         return {}
-    if record.topic in (INBOX_SKU, INBOX_ORDER):
+    if record.topic in (INBOX_SKU, INBOX_ORDER, INBOX_CUSTOMER):
         return _of_message(value)
     try:
         read = _any(value)
@@ -90,9 +90,13 @@ def _impact(record: Record, event: dict[str, Any]) -> Impact:
         None if record.key is None else record.key[:128].decode(errors="replace")
     )
     is_stock = record.topic in (INVENTORY, INBOX_SKU)
-    orders = [_text(data, "order_id"), None if is_stock else subject]
-    skus = [subject if is_stock else None, *(_text(line, "sku") for line in lines)]
-    return Impact(_ids(orders), _ids(skus), _ids([_text(data, "shipment_id")]))
+    is_credit = record.topic in (CREDITS, INBOX_CUSTOMER)
+    is_order = not is_stock and not is_credit and record.topic != CATALOG
+    orders = [_text(data, "order_id"), subject if is_order else None]
+    skus = [subject if is_stock else None, _text(data, "sku"), *(_text(line, "sku") for line in lines)]
+    customers = [_text(data, "customer_id"), subject if is_credit else None]
+    shipments = [_text(data, "shipment_id")]
+    return Impact(_ids(orders), _ids(skus), _ids(shipments), _ids(customers))
 
 
 def _ids(found: list[str | None]) -> tuple[str, ...]:

@@ -8,23 +8,55 @@ from typing import Any, Final
 import msgspec
 
 from springtide.agents import passage
+from springtide.agents.gateway import EVERYWHERE
 from springtide.agents.impact import dead_letter
-from springtide.agents.topics import DEAD_LETTERS, INBOX_ORDER, INBOX_SKU, ORDER_STATUS, STATUS_CHANGES
+from springtide.agents.topics import (
+    DEAD_LETTERS,
+    INBOX_CUSTOMER,
+    INBOX_ORDER,
+    INBOX_SKU,
+    ORDER_STATUS,
+    STATUS_CHANGES,
+)
 from springtide.agents.work import Work
+from springtide.codecs import facts as f
 from springtide.codecs.cloudevents import TYPE_PREFIX, TYPE_SUFFIX
-from springtide.codecs.facts import FACT_BY_CODE, FACT_BY_NAME
-from springtide.codecs.letters import DeadLetter, Impact, StatusChange, encode_letter
-from springtide.codecs.messages import Demand, Fact, Origin, Supplied, Tick, decode, decode_data, encode
+from springtide.codecs.facts import CATALOG, FACT_BY_CODE, FACT_BY_NAME
+from springtide.codecs.letters import DeadLetter, Impact, MilestoneTold, StatusChange, encode_letter
+from springtide.codecs.messages import (
+    CustomerHolds,
+    Fact,
+    Origin,
+    PromiseAsked,
+    Supplied,
+    Tick,
+    decode,
+    decode_data,
+    encode,
+)
 from springtide.codecs.records import Record
-from springtide.codecs.times import rfc3339
+from springtide.codecs.times import SECOND_US, rfc3339
+from springtide.tables import catalog
+from springtide.tables.answers import due_us
+from springtide.tables.causes import gate
 from springtide.tables.lifecycle import Change
-from springtide.tables.order import FACTS_MAX, WAITING_MAX, Need, Order
+from springtide.tables.order import FACTS_MAX, WAITING_MAX, Order
 
 STATE_VERSION: Final = b"\x01"
+GOODS_PREFIX: Final = b"\x00g"
+"""Before a SKU in the key of what orders must know of it."""
 _encode: Final = msgspec.msgpack.Encoder().encode
 _order: Final = msgspec.msgpack.Decoder(Order).decode
-_passed: Final = msgspec.msgpack.Decoder(passage.Passed).decode
+_OWN_ROWS: Final = {
+    passage.PASSED_KEY: msgspec.msgpack.Decoder(passage.Passed).decode,
+    passage.VIA_PREFIX: msgspec.msgpack.Decoder(dict[str, int]).decode,
+    catalog.NETWORK_KEY: msgspec.msgpack.Decoder(catalog.Network).decode,
+    GOODS_PREFIX: msgspec.msgpack.Decoder(catalog.Goods).decode,
+}
+"""Rows that are no orders, by the first two bytes of their keys."""
 _PLACED: Final = FACT_BY_NAME["order.placed"].code
+_STATES_LINES: Final = frozenset((_PLACED, FACT_BY_NAME["order.changed"].code))
+_CATALOG_CODES: Final = frozenset(code for code, fact in FACT_BY_CODE.items() if fact.topic == CATALOG)
 
 
 class OrderActor:
@@ -35,8 +67,9 @@ class OrderActor:
     projection: str | None = ORDER_STATUS
     idle_after_s: float | None = 0.03
 
-    def __init__(self, inbox_partitions: int) -> None:
+    def __init__(self, inbox_partitions: int, orphan_grace_s: int = 7 * 86_400) -> None:
         self._inbox_partitions = inbox_partitions
+        self._orphan_grace_us = orphan_grace_s * SECOND_US
 
     def step(self, work: Work, records: Sequence[Record]) -> None:
         """Applies the messages in the order of the log."""
@@ -53,40 +86,48 @@ class OrderActor:
             elif isinstance(message, Tick):
                 work.count("ticks")
                 self._advance(work, message.time_us)
-                for name, offset in message.seen.items():
-                    passage.saw(work, name, offset)
+                passage.take_in(work, INBOX_ORDER, message, self._inbox_partitions)
+            elif isinstance(message, CustomerHolds):
+                self._customer(work, record.key or b"", message)
+            elif isinstance(message, PromiseAsked):
+                self._promise(work, record.key or b"", message)
             else:
                 raise TypeError(f"an OrderActor has no use for {type(message).__name__}")
         log_ms = records[-1].timestamp_ms if records else None
-        if passage.is_time(work, log_ms) and passage.is_news(work, work.meta.seen, log_ms):
-            passage.broadcast(work, INBOX_SKU, self._inbox_partitions, work.meta.seen, work.partition)
+        passage.pass_on(work, (INBOX_SKU, INBOX_CUSTOMER), self._inbox_partitions, log_ms)
 
     # --- messages ---
 
     def _fact(self, work: Work, record: Record, fact: Fact) -> None:
         self._advance(work, fact.time_us)
-        passage.saw(work, passage.origin_name(fact.origin), fact.origin[2])
+        passage.saw_fact(work, fact.origin)
         if not work.is_new(fact.digest):
             work.count("duplicates")
             return
         work.count("facts")
         key = record.key or b""
+        if fact.code in _CATALOG_CODES:
+            self._catalog(work, decode_data(fact))
+            return
         order: Order = work.get(key) or Order(key.decode())
         waits = not order.placed and fact.code != _PLACED
         if order.facts >= FACTS_MAX:
             why = f"order {order.order_id} has {FACTS_MAX} facts already"
-            self._refuse(work, record, fact, "too_many_facts", why)
+            self._refuse(work, key, record.timestamp_ms * 1_000, fact, "too_many_facts", why)
             return
         if waits and len(order.waiting) >= WAITING_MAX:
             why = f"order {order.order_id} is not placed and {WAITING_MAX} facts wait"
-            self._refuse(work, record, fact, "order_unknown", why)
+            self._refuse(work, key, record.timestamp_ms * 1_000, fact, "order_unknown", why)
             return
         order.facts += 1
         if order.correlation is None or (fact.code == _PLACED and fact.correlation != order.order_id):
             order.correlation = fact.correlation
         if waits:
+            if not order.waiting:
+                order.orphan_us = work.meta.time_us + self._orphan_grace_us
             order.waiting.append(record.value or b"")
             work.count("waiting")
+            work.schedule(key, due_us(order, work.meta.time_us))
             work.put(key, order)
             return
         change = self._apply(work, order, fact)
@@ -103,6 +144,8 @@ class OrderActor:
         change = Change(
             order, fact.time_us, fact.recorded_us, fact.event_id, work.meta.time_us, fact.sequence or 0
         )
+        if fact.code in _STATES_LINES:
+            change.goods = _goods(work)
         change.apply(decode_data(fact), fact.code)
         return change
 
@@ -112,69 +155,105 @@ class OrderActor:
         order: Order | None = work.get(key)
         if order is None:
             raise LookupError(f"SKU {message.sku} answers order {key!r}, which never asked")
-        change = Change(order, message.time_us, message.recorded_us, message.event_id, work.meta.time_us)
+        event_id = message.event_id or order.stated_by  # what time brings about, the order itself has
+        change = Change(order, message.time_us, message.recorded_us, event_id, work.meta.time_us)
+        if order.promise is not None and not order.promise.lines:
+            change.network = work.get(catalog.NETWORK_KEY)
         change.supplied(message)
         self._conclude(work, key, change, message.origin)
 
-    def _advance(self, work: Work, until_us: int) -> None:
-        """Moves stream time on; lines whose day comes on the way are asked for first, at that instant."""
-        if until_us > work.meta.time_us:
-            work.advance(until_us, lambda key: self._lines_due(work, key))
-
-    def _lines_due(self, work: Work, key: bytes) -> None:
+    def _promise(self, work: Work, key: bytes, message: PromiseAsked) -> None:
+        work.count("promises")
+        self._advance(work, message.time_us)
+        passage.saw_fact(work, message.origin)
+        order: Order = work.get(key) or Order(key.decode())
         now_us = work.meta.time_us
-        change = Change(work.get(key), now_us, now_us, "", now_us)
-        change.due_lines()
+        change = Change(order, message.time_us, message.recorded_us, message.event_id, now_us)
+        change.goods = _goods(work)
+        change.promise_asked(message)
+        self._conclude(work, key, change, message.origin)
+
+    def _customer(self, work: Work, key: bytes, message: CustomerHolds) -> None:
+        work.count("customers")
+        self._advance(work, message.time_us)
+        order: Order | None = work.get(key)
+        if order is None or not order.placed:
+            raise LookupError(f"customer {message.customer_id} tells order {key!r}, which never told it")
+        event_id = message.event_id or order.stated_by
+        change = Change(order, message.time_us, message.recorded_us, event_id, work.meta.time_us)
+        change.customer_told(message)
+        self._conclude(work, key, change, message.origin)
+
+    def _catalog(self, work: Work, data: f.Data) -> None:
+        """Keeps of the catalog what orders must know, the same in every partition."""
+        if isinstance(data, f.LocationUpserted) or (
+            isinstance(data, f.PolicySet) and data.scope == EVERYWHERE
+        ):
+            network: catalog.Network = work.get(catalog.NETWORK_KEY) or catalog.Network()
+            if isinstance(data, f.LocationUpserted):
+                network.locations[data.location] = catalog.place_of(data)
+            else:
+                network.policy = catalog.policy_of(data, network.policy.version + 1)
+            work.put(catalog.NETWORK_KEY, network)
+            return
+        sku = data.scope if isinstance(data, f.PolicySet) else getattr(data, "sku", "")
+        key = GOODS_PREFIX + sku.encode()
+        known: catalog.Goods | None = work.get(key)
+        goods = known or catalog.Goods()
+        if isinstance(data, f.PolicySet):
+            goods.policy = catalog.policy_of(data, 1 if goods.policy is None else goods.policy.version + 1)
+        elif isinstance(data, f.ProductUpserted):
+            goods.product = data
+            goods.discontinued = False
+        elif isinstance(data, f.ProductDiscontinued):
+            goods.discontinued = True
+        at_hand = _goods(work)
+        if goods.matters_to_orders:
+            work.put(key, goods)
+            at_hand[sku] = goods
+        elif known is not None:
+            work.delete(key)
+            at_hand.pop(sku, None)
+
+    def _advance(self, work: Work, until_us: int) -> None:
+        """Moves stream time on; what is due on the way happens first, each at its own instant."""
+        if until_us > work.meta.time_us:
+            work.advance(until_us, lambda key: self._due(work, key))
+
+    def _due(self, work: Work, key: bytes) -> None:
+        order: Order = work.get(key)
+        now_us = work.meta.time_us
+        if not order.placed and order.waiting and order.orphan_us <= now_us:
+            work.count("orphans")
+            why = f"order {order.order_id} was not placed within {self._orphan_grace_us // SECOND_US} s"
+            for raw in order.waiting:
+                fact = decode(raw)
+                assert isinstance(fact, Fact)
+                self._refuse(work, key, fact.recorded_us, fact, "order_unknown", why)
+            order.waiting = []
+            if order.promise is None:
+                work.schedule(key, None)
+                work.delete(key)
+                return
+        change = Change(order, now_us, now_us, order.stated_by, now_us)
+        change.time_came()
         self._conclude(work, key, change, (0, 0, -1))
 
     # --- what follows ---
 
     def _conclude(self, work: Work, key: bytes, change: Change, origin: Origin) -> None:
         order = change.order
+        change.settle()
         for sku in change.touched:
-            self._ask(work, change, sku, origin)
+            work.emit(INBOX_SKU, sku.encode(), encode(change.ask(sku, origin)))
         published = change.conclude()
         if published is not None:
             self._publish(work, key, change, *published)
-        due_us = None
-        for line in order.lines.values():
-            if line.due_us is not None and (due_us is None or line.due_us < due_us):
-                due_us = line.due_us
-        work.schedule(key, due_us)
+        news = change.credit_news(origin)
+        if news is not None:
+            work.emit(INBOX_CUSTOMER, order.customer_id.encode(), encode(news))
+        work.schedule(key, due_us(order, change.now_us))
         work.put(key, order)
-
-    def _ask(self, work: Work, change: Change, sku: str, origin: Origin) -> None:
-        order = change.order
-        need = order.needs.get(sku)
-        if need is None:
-            need = order.needs[sku] = Need()
-        need.request += 1
-        if need.state != "parked":
-            need.state = "asked"
-        lines, shipments = change.demand_lines(sku)
-        work.emit(
-            INBOX_SKU,
-            sku.encode(),
-            encode(
-                Demand(
-                    order.order_id,
-                    need.request,
-                    change.at_us,
-                    origin,
-                    change.event_id,
-                    order.placed_us,
-                    order.priority,
-                    order.channel,
-                    order.ship_complete,
-                    need.state == "parked",
-                    order.single,
-                    order.max_splits,
-                    shipments,
-                    lines,
-                    change.recorded_us,
-                )
-            ),
-        )
 
     def _publish(self, work: Work, key: bytes, change: Change, previous: str, status: str) -> None:
         order = change.order
@@ -183,20 +262,33 @@ class OrderActor:
             version=order.version,
             status=status,
             previous=previous or None,
-            milestones=tuple(change.reached),
+            milestones=tuple(
+                MilestoneTold(
+                    one.name,
+                    rfc3339(one.occurred_us),
+                    rfc3339(one.recorded_us),
+                    one.inferred,
+                    one.superseded,
+                )
+                for one in order.milestones
+                if one.name in change.reached
+            ),
             at=rfc3339(change.at_us),
             event_id=change.event_id,
             customer_id=order.customer_id,
             channel=order.channel,
-            region=order.region,
+            region=order.sold_in,
             correlation_id=order.correlation,
             holds=tuple(hold.reason for hold in order.holds.values() if hold.released_us is None),
+            cause=gate(order),
+            customer_class=order.customer_class,
         )
         work.emit(STATUS_CHANGES, key, encode_letter(letter), work.partition)
 
-    def _refuse(self, work: Work, record: Record, fact: Fact, code: str, reason: str) -> None:
+    def _refuse(self, work: Work, key: bytes, at_us: int, fact: Fact, code: str, reason: str) -> None:
         work.count(f"dead_letters.{code}")
         topic, partition, offset = passage.origin_name(fact.origin), fact.origin[1], fact.origin[2]
+        order_id = key.decode(errors="replace")
         letter = DeadLetter(
             id=f"{topic}/{offset}",
             code=code,
@@ -205,12 +297,12 @@ class OrderActor:
             topic=topic.rsplit("/", 1)[0],
             partition=partition,
             offset=offset,
-            at=rfc3339(max(0, record.timestamp_ms) * 1_000),
-            key=(record.key or b"").decode(errors="replace"),
+            at=rfc3339(max(0, at_us)),
+            key=order_id,
             event_type=f"{TYPE_PREFIX}{FACT_BY_CODE[fact.code].name}{TYPE_SUFFIX}",
             event_id=fact.id,
             source=fact.source,
-            impact=Impact(orders=((record.key or b"").decode(errors="replace"),)),
+            impact=Impact(orders=(order_id,)),
         )
         work.emit(DEAD_LETTERS, letter.id.encode(), encode_letter(letter))
 
@@ -231,7 +323,16 @@ class OrderActor:
     def decode_row(self, key: bytes, raw: bytes) -> Any:
         if raw[:1] != STATE_VERSION:
             raise ValueError(f"row {key!r} has version {raw[:1]!r}, this reads {STATE_VERSION!r}")
-        return _passed(raw[1:]) if key.startswith(b"\x00") else _order(raw[1:])
+        return (_OWN_ROWS[key[:2]] if key.startswith(b"\x00") else _order)(raw[1:])
+
+
+def _goods(work: Work) -> dict[str, catalog.Goods]:
+    """SKU -> what orders must know of it, kept at hand beside the rows: every line of every order asks."""
+    found: dict[str, catalog.Goods] | None = work.scratch.get(GOODS_PREFIX)
+    if found is None:
+        at = len(GOODS_PREFIX)
+        found = work.scratch[GOODS_PREFIX] = {k[at:].decode(): row for k, row in work.scan(GOODS_PREFIX)}
+    return found
 
 
 def decode_order(raw: bytes) -> Order:

@@ -11,13 +11,36 @@ from springtide.agents import passage
 from springtide.agents.impact import dead_letter
 from springtide.agents.topics import ATP, DEAD_LETTERS, INBOX_ORDER, INBOX_SKU
 from springtide.agents.work import Work
-from springtide.codecs.messages import Demand, Fact, Message, Supplied, Tick, decode, decode_data, encode
+from springtide.codecs.facts import LocationUpserted, PolicySet
+from springtide.codecs.messages import (
+    Demand,
+    Fact,
+    Message,
+    Origin,
+    Supplied,
+    Tick,
+    decode,
+    decode_data,
+    encode,
+)
 from springtide.codecs.records import Record
-from springtide.tables.allocation import Sku, tell
-from springtide.tables.sku import Allocation, Head, PastHold, Queue, ShipmentOf
-from springtide.tables.stock import SAY_NOTHING_OF_A_SKU, Stock
+from springtide.tables.allocation import Sku
+from springtide.tables.catalog import NETWORK_KEY, Goods, Network, Prices, apply_to_network
+from springtide.tables.sku import (
+    WATCH_PREFIX,
+    Allocation,
+    Dated,
+    Head,
+    PastHold,
+    Queue,
+    ShipmentOf,
+    Supply,
+)
+from springtide.tables.stock import Stock
 
-STATE_VERSION: Final = b"\x01"
+STATE_VERSION: Final = b"\x02"
+ALL: Final = "*"
+"""The scope of a policy of all SKUs."""
 _encode: Final = msgspec.msgpack.Encoder().encode
 _head: Final = msgspec.msgpack.Decoder(Head).decode
 _BY_SUFFIX: Final = {
@@ -26,7 +49,15 @@ _BY_SUFFIX: Final = {
     b"q": msgspec.msgpack.Decoder(Queue).decode,
     b"h": msgspec.msgpack.Decoder(PastHold).decode,
     b"s": msgspec.msgpack.Decoder(ShipmentOf).decode,
-    b"v": msgspec.msgpack.Decoder(dict[str, int]).decode,
+    b"d": msgspec.msgpack.Decoder(Dated).decode,
+    b"p": msgspec.msgpack.Decoder(Supply).decode,
+    b"g": msgspec.msgpack.Decoder(Goods).decode,
+    b"$": msgspec.msgpack.Decoder(Prices).decode,
+}
+_OF_PARTITION: Final = {
+    passage.VIA_PREFIX: msgspec.msgpack.Decoder(dict[str, int]).decode,
+    NETWORK_KEY: msgspec.msgpack.Decoder(Network).decode,
+    WATCH_PREFIX: msgspec.msgpack.Decoder(bool).decode,
 }
 
 
@@ -53,12 +84,12 @@ class SkuActor:
             elif isinstance(message, Tick):
                 work.count("ticks")
                 self._advance(work, message.time_us)
-                passage.take_in(work, message, self._inbox_partitions)
+                passage.take_in(work, INBOX_SKU, message, self._inbox_partitions)
             else:
                 raise TypeError(f"a SkuActor has no use for {type(message).__name__}")
 
     def _prefetch(self, work: Work, records: Sequence[Record], messages: Sequence[Message]) -> None:
-        keys: list[bytes] = []
+        keys: list[bytes] = [NETWORK_KEY]
         digests: list[bytes] = []
         for record, message in zip(records, messages, strict=True):
             key = record.key or b""
@@ -75,31 +106,40 @@ class SkuActor:
 
     def _fact(self, work: Work, key: bytes, fact: Fact) -> None:
         self._advance(work, fact.time_us)
-        passage.saw(work, passage.origin_name(fact.origin), fact.origin[2])
+        passage.saw_fact(work, fact.origin)
         if not work.is_new(fact.digest):
             work.count("duplicates")
             return
         work.count("facts")
+        data = decode_data(fact)
+        if isinstance(data, LocationUpserted) or (isinstance(data, PolicySet) and data.scope == ALL):
+            self._network(work, fact, data)
+            return
         now_us = work.meta.time_us
         sku = Sku(work, key.decode(), now_us)
-        data = decode_data(fact)
-        sku.head.known = sku.head.known or not isinstance(data, SAY_NOTHING_OF_A_SKU)
         Stock(work, sku, now_us, fact.time_us, fact.event_id).apply(data)
         self._close(work, sku, fact.time_us, fact.recorded_us, fact.origin, fact.event_id, None)
-        if isinstance(data, SAY_NOTHING_OF_A_SKU):
-            work.schedule(sku.key, sku.head.next_expiry_us())
+
+    def _network(self, work: Work, fact: Fact, data: LocationUpserted | PolicySet) -> None:
+        """Places and the policy of all change for all SKUs; those for which that may matter settle anew."""
+        cause = apply_to_network(work, data)
+        if cause is None:
+            work.count("locations_refused")
+            return
+        for key, _ in list(work.scan(WATCH_PREFIX)):
+            sku = Sku(work, key[len(WATCH_PREFIX) :].decode(), work.meta.time_us, cause)
+            sku.rank_anew()
+            sku.come_due()
+            sku.settle()
+            self._close(work, sku, fact.time_us, fact.recorded_us, fact.origin, fact.event_id, None, facts=0)
 
     def _demand(self, work: Work, key: bytes, demand: Demand) -> None:
         work.count("demands")
         self._advance(work, demand.time_us)
-        sku = Sku(work, key.decode(), work.meta.time_us)
-        holds = len(sku.head.holds)
+        sku = Sku(work, key.decode(), work.meta.time_us, "allocation_policy")
         if sku.demand(demand):
             sku.settle()
-        if len(sku.head.holds) != holds:  # one was pledged to this order
-            work.schedule(sku.key, sku.head.next_expiry_us())
-        # Whoever asks all or nothing waits for the answer, also when it says nothing new.
-        answer_to = demand.order_id if demand.complete else None
+        answer_to = demand.order_id if demand.awaits else None
         self._close(work, sku, demand.time_us, demand.recorded_us, demand.origin, demand.event_id, answer_to)
 
     def _close(
@@ -108,18 +148,21 @@ class SkuActor:
         sku: Sku,
         at_us: int,
         recorded_us: int,
-        origin: tuple[int, int, int],
+        origin: Origin,
         event_id: str,
         answer_to: str | None,
+        facts: int = 1,
     ) -> None:
-        changed = sku.close()
+        changed = sku.close(facts)
+        if sku.retime:
+            work.schedule(sku.key, sku.next_due_us())
         if answer_to is not None and all(row.order_id != answer_to for row in changed):
             asked = sku.allocation(answer_to)
             if asked is not None:
                 work.put(sku.row_key(asked), asked)
                 changed.append(asked)
         for row in changed:
-            lines = tell(row)
+            lines = sku.tell(row)
             work.emit(
                 INBOX_ORDER,
                 row.order_id.encode(),
@@ -138,16 +181,15 @@ class SkuActor:
             )
 
     def _advance(self, work: Work, until_us: int) -> None:
-        """Moves stream time on; holds that die on the way do so first, each at its own instant."""
+        """Moves stream time on; what is due on the way happens first, each at its own instant."""
         if until_us > work.meta.time_us:
-            work.advance(until_us, lambda key: self._holds_due(work, key))
+            work.advance(until_us, lambda key: self._due(work, key))
 
-    def _holds_due(self, work: Work, key: bytes) -> None:
+    def _due(self, work: Work, key: bytes) -> None:
         now_us = work.meta.time_us
         sku = Sku(work, key.decode(), now_us)
-        Stock(work, sku, now_us, now_us, "").expire()
-        self._close(work, sku, now_us, now_us, (0, 0, -1), "", None)
-        work.schedule(key, sku.head.next_expiry_us())
+        Stock(work, sku, now_us, now_us, "").come_by()
+        self._close(work, sku, now_us, now_us, (0, 0, -1), "", None, facts=0)
 
     def dead_letter(self, record: Record, error: Exception) -> tuple[str, bytes, bytes]:
         return (
@@ -158,20 +200,27 @@ class SkuActor:
     # --- rows ---
 
     def projection_key(self, key: bytes) -> bytes | None:
-        return None if b"\x00" in key else key
+        """All that figures are made of is shown; what a partition keeps for itself is not."""
+        return None if key[:1] == b"\x00" and key != NETWORK_KEY else key
 
     def encode_row(self, key: bytes, row: Any) -> bytes:  # noqa: ARG002 - the row knows its type
         return STATE_VERSION + _encode(row)
 
     def decode_row(self, key: bytes, raw: bytes) -> Any:
-        if raw[:1] != STATE_VERSION:
-            raise ValueError(f"row {key!r} has version {raw[:1]!r}, this reads {STATE_VERSION!r}")
-        at = key.find(b"\x00")
-        return _head(raw[1:]) if at < 0 else _BY_SUFFIX[key[at + 1 : at + 2]](raw[1:])
+        return decode_row(key, raw)
+
+
+def decode_row(key: bytes, raw: bytes) -> Any:
+    """A row, also as a value of the `atp` projection; ValueError if its version is unknown."""
+    if raw[:1] != STATE_VERSION:
+        raise ValueError(f"row {key!r} has version {raw[:1]!r}, this reads {STATE_VERSION!r}")
+    at = key.find(b"\x00")
+    if at < 0:
+        return _head(raw[1:])
+    return (_OF_PARTITION[key[:2]] if at == 0 else _BY_SUFFIX[key[at + 1 : at + 2]])(raw[1:])
 
 
 def decode_head(raw: bytes) -> Head:
-    """A SKU's head from a value of the `atp` projection; ValueError if its version is unknown."""
-    if raw[:1] != STATE_VERSION:
-        raise ValueError(f"this head has version {raw[:1]!r}, this reads {STATE_VERSION!r}")
-    return _head(raw[1:])
+    """A SKU's head from its value of the `atp` projection; ValueError if its version is unknown."""
+    head: Head = decode_row(b"sku", raw)
+    return head

@@ -307,7 +307,11 @@ class Work:
             shown_as = projection_key(key)
             if shown_as is not None:
                 projected.append((shown_as, raw, self.partition))
-        changelog += [(ROW + key, None) for key in sorted(self._deleted)]
+        for key in sorted(self._deleted):
+            changelog.append((ROW + key, None))
+            shown_as = projection_key(key)
+            if shown_as is not None:
+                projected.append((shown_as, None, self.partition))
         for key, (old, new) in self._timer_changes.items():
             if old is not None and old != new:
                 changelog.append((timer_key(old, key), None))
@@ -324,7 +328,7 @@ class Work:
             changelog.append(segment)
             local += derived_from(*segment)
         meta.steps += 1
-        meta_raw = _encode_meta(meta)
+        meta_raw = encode_meta(meta)
         changelog.append((META, meta_raw))
         if self._codec.projection is not None:
             projected.append((MARKER, meta_raw, self.partition))
@@ -360,7 +364,7 @@ def derived_from(key: bytes, value: bytes | None) -> list[tuple[bytes, bytes | N
     return [(DIGEST + value[i : i + DIGEST_BYTES], at) for i in range(8, len(value), DIGEST_BYTES)]
 
 
-_encode_meta: Final = msgspec.msgpack.Encoder().encode
+encode_meta: Final = msgspec.msgpack.Encoder().encode
 decode_meta: Final = msgspec.msgpack.Decoder(Meta).decode
 
 

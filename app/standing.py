@@ -5,11 +5,11 @@ What `springtide simulate` runs on, and what the simulation compares a faulty ru
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from springtide.agents.work import Behaviour, Meta, Timers, Work
+from springtide.agents.work import ROW, Behaviour, Meta, Reader, Timers, Work, decode_meta, encode_meta
 from springtide.codecs.records import Record
 
 
@@ -35,31 +35,47 @@ class _Nothing:
 _NOTHING: Final = _Nothing()
 
 
+class Begin(NamedTuple):
+    """What a partition begins with. Nothing of it is changed."""
+
+    reader: Reader
+    meta: bytes = encode_meta(Meta())
+    timers: tuple[tuple[int, bytes], ...] = ()
+    """(due, key)"""
+
+
 class StandingWork(Work):
     """A unit of work that spans a partition's whole life: rows stay decoded, duplicates stay known."""
 
-    __slots__ = ("_keys",)
+    __slots__ = ("_behind", "_keys")
 
-    def __init__(self, partition: int, codec: Behaviour, dedup_retention_us: int) -> None:
+    def __init__(
+        self, partition: int, codec: Behaviour, dedup_retention_us: int, begin: Begin | None = None
+    ) -> None:
+        self._behind = None if begin is None else begin.reader
         super().__init__(
             partition=partition,
-            reader=_NOTHING,
+            reader=_NOTHING if begin is None else begin.reader,
             codec=codec,
-            meta=Meta(),
-            timers=Timers(),
+            meta=Meta() if begin is None else decode_meta(begin.meta),
+            timers=Timers() if begin is None else Timers(begin.timers),
             rows={},
             dedup_retention_us=dedup_retention_us,
         )
         self._keys: list[bytes] = []
 
     def put(self, key: bytes, row: Any) -> None:
-        if self.rows.get(key) is None:
-            insort(self._keys, key)
+        keys = self._keys
+        at = bisect_left(keys, key)
+        if at == len(keys) or keys[at] != key:
+            keys.insert(at, key)
         self.rows[key] = row
 
     def delete(self, key: bytes) -> None:
-        if self.rows.get(key) is not None:
-            del self._keys[bisect_left(self._keys, key)]
+        keys = self._keys
+        at = bisect_left(keys, key)
+        if at < len(keys) and keys[at] == key:
+            del keys[at]
         self.rows[key] = None
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
@@ -69,19 +85,29 @@ class StandingWork(Work):
         while at < len(keys) and keys[at].startswith(prefix):
             found.append(keys[at])
             at += 1
-        return iter([(key, self.rows[key]) for key in found])
+        if self._behind is not None:
+            stored = (key[len(ROW) :] for key, _ in self._behind.scan(ROW + prefix))
+            found = sorted(dict.fromkeys([*found, *stored]))
+        return iter([(key, row) for key in found if (row := self.get(key)) is not None])
 
 
 class StandingActor:
     """One partition of one kind of actor in memory. `failed` counts the records on which a step raised."""
 
-    def __init__(self, behaviour: Behaviour, partition: int, dedup_retention_us: int) -> None:
+    def __init__(
+        self,
+        behaviour: Behaviour,
+        partition: int,
+        dedup_retention_us: int,
+        begin: Begin | None = None,
+    ) -> None:
         self.behaviour = behaviour
         self.partition = partition
         self.failed = 0
         self._retention_us = dedup_retention_us
+        self._begin = begin
         self._applied: list[Record] = []
-        self.work = StandingWork(partition, behaviour, dedup_retention_us)
+        self.work = self._new_work()
 
     def apply(self, record: Record) -> list[Emitted]:
         """What the actor sends on this record; a record on which it raises gives a dead letter alone, and
@@ -121,9 +147,12 @@ class StandingActor:
         self.work.out = {}
         return sent
 
+    def _new_work(self) -> StandingWork:
+        return StandingWork(self.partition, self.behaviour, self._retention_us, self._begin)
+
     def _rebuild(self) -> None:
         # The failed step may have changed rows in place: all before it is applied again to empty rows.
-        self.work = StandingWork(self.partition, self.behaviour, self._retention_us)
+        self.work = self._new_work()
         for record in self._applied:
             self.behaviour.step(self.work, (record,))
             self._positioned(record)

@@ -1,9 +1,11 @@
 """What feeds what, read from top to bottom: topics, actors, and what each reads, owns and writes.
 
-orders, inventory, shipments -> gateway    -> inbox-sku, inbox-order, dead-letters
-inbox-sku                    -> SkuActor   -> atp, inbox-order, dead-letters
-inbox-order                  -> OrderActor -> order-status, status-changes, inbox-sku, dead-letters
-atp, order-status            -> view
+orders, inventory, ...       -> gateway       -> inbox-sku, inbox-order, inbox-customer, dead-letters
+inbox-customer               -> CustomerActor -> customers, inbox-order, dead-letters
+inbox-order                  -> OrderActor    -> order-status, status-changes, the other inboxes, dead-letters
+inbox-sku                    -> SkuActor      -> atp, inbox-order, dead-letters
+atp, order-status, customers -> view
+view                         -> orders, inventory, ..., inbox-order, exception-actions
 """
 
 from __future__ import annotations
@@ -11,10 +13,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from springtide.agents.authority import Authority
+from springtide.agents.customer import CustomerActor
 from springtide.agents.gateway import Gateway
 from springtide.agents.order import OrderActor
 from springtide.agents.sku import SkuActor
-from springtide.agents.topics import ATP, DEAD_LETTERS, INBOX_ORDER, INBOX_SKU, ORDER_STATUS, STATUS_CHANGES
+from springtide.agents.topics import (
+    ACCESS,
+    ATP,
+    CUSTOMERS,
+    DEAD_LETTERS,
+    EXCEPTION_ACTIONS,
+    INBOX_CUSTOMER,
+    INBOX_ORDER,
+    INBOX_SKU,
+    ORDER_STATUS,
+    STATUS_CHANGES,
+    SUBSCRIPTIONS,
+)
 from springtide.agents.work import Behaviour
 from springtide.app.broker.settings import MAX_MESSAGE_BYTES
 from springtide.app.broker.topics import TopicSpec
@@ -23,6 +38,8 @@ from springtide.app.engine.rocks_store import STALE_AFTER_S
 from springtide.app.settings import Settings
 from springtide.codecs.facts import INGRESS_TOPICS
 
+PUSH = "push"
+"""The kind of those who keep, for each partition of `status-changes`, what subscribers were told."""
 _DAY_MS = 86_400_000
 _CHANGELOG_EXTRA = {
     "min.cleanable.dirty.ratio": "0.3",
@@ -37,7 +54,8 @@ def behaviours(settings: Settings) -> tuple[Behaviour, ...]:
     authority = Authority(settings.authority, settings.sources, strict=settings.strict_sources)
     return (
         Gateway(settings.inbox_partitions, authority),
-        OrderActor(settings.inbox_partitions),
+        CustomerActor(settings.inbox_partitions),
+        OrderActor(settings.inbox_partitions, settings.orphan_grace_s),
         SkuActor(settings.inbox_partitions),
     )
 
@@ -46,6 +64,7 @@ def actor_partitions(settings: Settings) -> dict[str, int]:
     """Kind -> how many actors of it there are: one for each partition it reads."""
     return {
         "gateway": settings.ingress_partitions,
+        "customer": settings.inbox_partitions,
         "order": settings.inbox_partitions,
         "sku": settings.inbox_partitions,
     }
@@ -61,12 +80,16 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
     ]
     specs += [
         TopicSpec(name, inboxes, False, keep_ms, MAX_MESSAGE_BYTES)
-        for name in (INBOX_SKU, INBOX_ORDER, STATUS_CHANGES)
+        for name in (INBOX_SKU, INBOX_ORDER, INBOX_CUSTOMER, STATUS_CHANGES)
     ]
     specs.append(TopicSpec(DEAD_LETTERS, inboxes, False, keep_ms, MAX_MESSAGE_BYTES))
     specs += [
         TopicSpec(name, inboxes, True, None, MAX_MESSAGE_BYTES, _CHANGELOG_EXTRA)
-        for name in (ATP, ORDER_STATUS)
+        for name in (ATP, ORDER_STATUS, CUSTOMERS)
+    ]
+    specs += [
+        TopicSpec(name, 1, True, None, MAX_MESSAGE_BYTES, _CHANGELOG_EXTRA)
+        for name in (SUBSCRIPTIONS, ACCESS, EXCEPTION_ACTIONS)
     ]
     specs += [
         TopicSpec(
@@ -77,7 +100,7 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
             MAX_MESSAGE_BYTES,
             _CHANGELOG_EXTRA,
         )
-        for kind, count in actor_partitions(settings).items()
+        for kind, count in (*actor_partitions(settings).items(), (PUSH, inboxes))
     ]
     return specs
 

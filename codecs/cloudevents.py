@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
@@ -15,12 +16,18 @@ from springtide.codecs.facts import (
     FACT_BY_NAME,
     ID_FIELDS,
     INGRESS_TOPICS,
+    CustomerUpserted,
     Data,
     FactType,
     FenceSet,
     Id,
+    LocationUpserted,
     OrderChanged,
     OrderPlaced,
+    PolicySet,
+    PriceSet,
+    ProductDiscontinued,
+    ProductUpserted,
     SupplyRescheduled,
     SupplyScheduled,
 )
@@ -77,7 +84,21 @@ _DAY_FIELDS: Final[dict[type[Data], tuple[str, ...]]] = {
     SupplyScheduled: ("due",),
     SupplyRescheduled: ("due",),
     FenceSet: ("valid_from", "valid_to"),
+    PriceSet: ("valid_from", "valid_to"),
+    ProductUpserted: (),
 }
+_SUBJECTS: Final[dict[type[Data], str]] = {
+    OrderPlaced: "order_id",
+    OrderChanged: "order_id",
+    ProductUpserted: "sku",
+    ProductDiscontinued: "sku",
+    PriceSet: "sku",
+    LocationUpserted: "location",
+    CustomerUpserted: "customer_id",
+    PolicySet: "scope",
+}
+"""Which field of data says again what the subject is."""
+_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _INTEGER: Final = re.compile(r"^-?[0-9]{1,19}$", re.ASCII)
 _PATH: Final = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING: Final = re.compile(r"^Object missing required field `([^`]+)`")
@@ -127,8 +148,8 @@ def decode(topic: str, key: bytes | None, value: bytes | None, headers: Mapping[
         raise Refused("not_json", "", "the record has no value")
     if len(value) > EVENT_BYTES_MAX:
         raise Refused("too_large", "", f"{len(value)} bytes; at most {EVENT_BYTES_MAX} are taken")
-    if headers and ("ce_id" in headers or any(name.lower() == "ce_id" for name in headers)):
-        value = _from_binary(value, headers)
+    if headers:
+        value = structured(value, headers)
     try:
         envelope = _envelope.decode(value)
     except msgspec.ValidationError as error:
@@ -136,6 +157,14 @@ def decode(topic: str, key: bytes | None, value: bytes | None, headers: Mapping[
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused("not_json", "", f"the value is no JSON: {error}") from None
     return check(envelope, topic, key, escaped=b"\\" in value)
+
+
+def structured(value: bytes, headers: Mapping[str, bytes]) -> bytes:
+    """The event of a record as one JSON object, which it is already unless it came in binary mode. Raises
+    Refused."""
+    if "ce_id" in headers or any(name.lower() == "ce_id" for name in headers):
+        return _from_binary(value, headers)
+    return value
 
 
 def check(envelope: Envelope, topic: str | None, key: bytes | None, *, escaped: bool = True) -> Event:
@@ -165,11 +194,17 @@ def check(envelope: Envelope, topic: str | None, key: bytes | None, *, escaped: 
         named_so = {"id": envelope.id, "source": envelope.source, "subject": envelope.subject}
         _refuse_control_characters(named_so, "")
         _refuse_control_characters(msgspec.to_builtins(data), "data")
-    named = getattr(data, "order_id", None) if fact.topic != "inventory" else None
-    if named is not None and named != envelope.subject:
-        raise Refused(
-            "key_mismatch", "data.order_id", f"data.order_id '{named}' is not subject '{envelope.subject}'"
-        )
+    field = _SUBJECTS.get(type(data))
+    if field is not None:
+        named = getattr(data, field)
+        if named is not None and named != envelope.subject:
+            raise Refused(
+                "key_mismatch",
+                f"data.{field}",
+                f"data.{field} '{named}' is not the event's subject '{envelope.subject}'",
+            )
+        if isinstance(data, LocationUpserted):
+            _check_calendar(data)
     if type(data) in _DAY_FIELDS:
         for path, text in _days(data):
             _check_day(path, text)
@@ -231,6 +266,12 @@ def _days(data: Data) -> Iterator[tuple[str, str]]:
         text = getattr(data, name)
         if text is not None:
             yield f"data.{name}", text
+    if isinstance(data, ProductUpserted):
+        if data.superseded_by is not None:
+            yield "data.superseded_by.valid_from", data.superseded_by.valid_from
+        for at, substitute in enumerate(data.substitutes or ()):
+            if substitute.valid_from is not None:
+                yield f"data.substitutes[{at}].valid_from", substitute.valid_from
     if isinstance(data, OrderPlaced | OrderChanged):
         for at, line in enumerate(data.lines):
             if line.requested_date is not None:
@@ -244,6 +285,42 @@ def _check_day(path: str, text: str) -> None:
         raise Refused("out_of_range", path, f"{path}: '{text}' is neither a day nor an instant") from None
     if not TIME_MIN_US <= day_us <= TIME_MAX_US:
         raise Refused("out_of_range", path, f"{path} lies outside the years 1970 to 2200")
+
+
+def _check_calendar(data: LocationUpserted) -> None:
+    if not _is_timezone(data.timezone):
+        raise Refused(
+            "out_of_range",
+            "data.timezone",
+            f"data.timezone '{data.timezone}' is no IANA time zone: write e.g. Europe/Berlin",
+        )
+    if data.working_days is not None:
+        if not data.working_days:
+            raise Refused("out_of_range", "data.working_days", "data.working_days names no day; leave it out")
+        for at, day in enumerate(data.working_days):
+            if not _is_weekday(day):
+                path = f"data.working_days[{at}]"
+                raise Refused(
+                    "out_of_range", path, f"{path}: '{day}' is no weekday: write 1 (Monday) to 7, or a name"
+                )
+
+
+@lru_cache(maxsize=1_024)
+def _is_timezone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, KeyError):
+        return False
+    return True
+
+
+def _is_weekday(day: int | str) -> bool:
+    if isinstance(day, str):
+        name = day.strip().lower()
+        if not name.isdigit():
+            return len(name) >= 2 and any(known.startswith(name) for known in _WEEKDAYS)
+        day = int(name) if len(name) == 1 else 0
+    return 1 <= day <= 7
 
 
 def _sequence(value: int | str | None) -> int | None:

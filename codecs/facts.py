@@ -24,6 +24,7 @@ ID_FIELDS: frozenset[str] = frozenset(
     (
         *("order_id", "customer_id", "channel", "opportunity_id", "line_id", "sku", "location", "pool"),
         *("hold_id", "supply_id", "shipment_id", "scope", "id", "source", "subject"),
+        *("invoice_id", "payment_id", "memo_id", "return_id"),
     )
 )
 """Names of the fields that hold ids, in envelopes and in data."""
@@ -293,6 +294,200 @@ class PickShort(Data, frozen=True):
     qty: Qty
 
 
+# --- invoices -------------------------------------------------------------------------------------
+
+Currency: TypeAlias = Annotated[str, Meta(min_length=3, max_length=3)]
+
+
+class AmountLine(Data, frozen=True):
+    line_id: Id
+    qty: Qty
+    amount: Money
+
+
+AmountLines: TypeAlias = Annotated[tuple[AmountLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
+
+
+class InvoicePosted(Data, frozen=True):
+    invoice_id: Id
+    lines: AmountLines
+    total: Money
+    currency: Currency
+
+
+class InvoiceReversed(Data, frozen=True):
+    invoice_id: Id
+
+
+class Payment(Data, frozen=True):
+    """`payment.captured` and `payment.refunded`."""
+
+    payment_id: Id
+    amount: Money
+
+
+class CreditMemoIssued(Data, frozen=True):
+    memo_id: Id
+    lines: AmountLines
+    reason: Literal["return", "lost", "price", "other"] | None = None
+    restock: bool = False
+
+
+# --- returns --------------------------------------------------------------------------------------
+
+
+class ReturnAskedLine(Data, frozen=True):
+    line_id: Id
+    qty: Qty
+    reason: Text | None = None
+
+
+class ReturnAuthorized(Data, frozen=True):
+    return_id: Id
+    lines: Annotated[tuple[ReturnAskedLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
+
+
+class ReturnReceived(Data, frozen=True):
+    return_id: Id
+    location: Id
+    lines: Annotated[tuple[LineQty, ...], Meta(min_length=1, max_length=LINES_MAX)]
+
+
+class InspectedLine(Data, frozen=True):
+    line_id: Id
+    qty: Qty
+    disposition: Literal["sellable", "damaged", "scrapped"]
+
+
+class ReturnInspected(Data, frozen=True):
+    return_id: Id
+    lines: Annotated[tuple[InspectedLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
+
+
+class ReturnRejected(Data, frozen=True):
+    return_id: Id
+    reason: Text
+
+
+# --- credits --------------------------------------------------------------------------------------
+
+
+class CreditLimitSet(Data, frozen=True):
+    limit: Money
+    currency: Currency
+
+
+class CreditExposureChanged(Data, frozen=True):
+    exposure: Money
+
+
+class CreditHold(Data, frozen=True):
+    """`credit.hold_placed` and `credit.hold_released`."""
+
+    hold_id: Id
+
+
+# --- catalog --------------------------------------------------------------------------------------
+
+Days: TypeAlias = Annotated[int, Meta(ge=0, le=3_650)]
+Factor: TypeAlias = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+
+
+class KitPart(Data, frozen=True):
+    sku: Id
+    qty_per: Factor
+
+
+class Substitute(Data, frozen=True):
+    """`ratio` units of `sku` stand for one; a ratio that is not whole is kept and never used."""
+
+    sku: Id
+    ratio: Annotated[float, Meta(gt=0, le=1_000_000)] = 1.0
+    valid_from: When | None = None
+    needs_consent: bool = False
+
+
+class Successor(Data, frozen=True):
+    sku: Id
+    valid_from: When
+
+
+class ProductUpserted(Data, frozen=True):
+    sku: Id
+    name: Text
+    uom: Annotated[str, Meta(min_length=1, max_length=32)]
+    pack: Annotated[dict[str, Factor], Meta(max_length=100)] | None = None
+    kit: Annotated[tuple[KitPart, ...], Meta(max_length=200)] | None = None
+    substitutes: Annotated[tuple[Substitute, ...], Meta(max_length=100)] | None = None
+    superseded_by: Successor | None = None
+    tracked: bool = True
+    lead_time_days: Days | None = None
+    unconditional_after_lead_time: bool = False
+
+
+class ProductDiscontinued(Data, frozen=True):
+    sku: Id
+
+
+class LocationUpserted(Data, frozen=True):
+    location: Id
+    name: Text
+    rank: Rank
+    timezone: Annotated[str, Meta(min_length=1, max_length=64)]
+    cutoff: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$")] | None = None
+    """Local time of day up to which what is promised for today ships today."""
+    working_days: Annotated[tuple[int | str, ...], Meta(max_length=7)] | None = None
+    """ISO numbers (1 is Monday) or English names of days, whole or their first three letters; all if absent."""
+    open: bool = True
+
+
+class PriceSet(Data, frozen=True, rename={"price_list": "list"}):
+    sku: Id
+    price_list: Id
+    amount: Money
+    currency: Currency
+    valid_from: When
+    valid_to: When | None = None
+
+
+class CustomerUpserted(Data, frozen=True, rename={"customer_class": "class"}):
+    customer_id: Id
+    name: Text
+    customer_class: Text | None = None
+    region: Text | None = None
+
+
+Seconds: TypeAlias = Annotated[int, Meta(ge=0, le=TTL_MAX_S)]
+Firmness: TypeAlias = Literal["firm", "in_transit", "planned"]
+
+
+class Plan(Data, frozen=True):
+    """Planned length of the stages of an order's way, in seconds."""
+
+    allocate_s: Seconds = 0
+    warehouse_s: Seconds = 0
+    transit_s: Seconds = 0
+
+
+class PolicySet(Data, frozen=True):
+    """What is absent is as by default; a policy is replaced as a whole."""
+
+    scope: Id
+    horizon_days: Annotated[int, Meta(ge=1, le=730)] = 90
+    method: Literal["look_ahead", "cumulative", "discrete"] = "look_ahead"
+    supply_fence_days: Days = 0
+    supply_offset_days: Days = 0
+    demand_fence_days: Days | None = None
+    """None: overdue demand always counts."""
+    demand_offset_days: Days = 0
+    firmness: Annotated[tuple[Firmness, ...], Meta(max_length=3)] = ("firm", "in_transit")
+    carry_shortage: bool = True
+    ranking: Literal["fifo", "priority_fifo"] = "fifo"
+    sourcing: Sourcing | None = None
+    invoice_late_days: Days | None = None
+    plan: Plan | None = None
+
+
 # --- the registry ---------------------------------------------------------------------------------
 
 
@@ -308,7 +503,8 @@ class FactType(msgspec.Struct, frozen=True):
 
 
 ORDERS, INVENTORY, SHIPMENTS = "orders", "inventory", "shipments"
-INGRESS_TOPICS: tuple[str, ...] = (ORDERS, INVENTORY, SHIPMENTS)
+INVOICES, RETURNS, CREDITS, CATALOG = "invoices", "returns", "credits", "catalog"
+INGRESS_TOPICS: tuple[str, ...] = (ORDERS, INVENTORY, SHIPMENTS, INVOICES, RETURNS, CREDITS, CATALOG)
 """Their places in this tuple are what `Origin.topic` counts; append only."""
 
 FACT_TYPES: tuple[FactType, ...] = (
@@ -342,6 +538,25 @@ FACT_TYPES: tuple[FactType, ...] = (
     FactType(56, "parcel.exception", SHIPMENTS, ParcelException, ("wms", "carrier")),
     FactType(57, "delivery.corrected", SHIPMENTS, DeliveryCorrected, ("wms", "carrier")),
     FactType(58, "pick.short", SHIPMENTS, PickShort, ("wms", "carrier")),
+    FactType(70, "invoice.posted", INVOICES, InvoicePosted, ("erp",)),
+    FactType(71, "invoice.reversed", INVOICES, InvoiceReversed, ("erp",)),
+    FactType(72, "payment.captured", INVOICES, Payment, ("erp",)),
+    FactType(73, "payment.refunded", INVOICES, Payment, ("erp",)),
+    FactType(74, "credit_memo.issued", INVOICES, CreditMemoIssued, ("erp",)),
+    FactType(80, "return.authorized", RETURNS, ReturnAuthorized, ("oms", "wms")),
+    FactType(81, "return.received", RETURNS, ReturnReceived, ("oms", "wms")),
+    FactType(82, "return.inspected", RETURNS, ReturnInspected, ("oms", "wms")),
+    FactType(83, "return.rejected", RETURNS, ReturnRejected, ("oms", "wms")),
+    FactType(90, "credit.limit_set", CREDITS, CreditLimitSet, ("erp",)),
+    FactType(91, "credit.exposure_changed", CREDITS, CreditExposureChanged, ("erp",)),
+    FactType(92, "credit.hold_placed", CREDITS, CreditHold, ("erp",)),
+    FactType(93, "credit.hold_released", CREDITS, CreditHold, ("erp",)),
+    FactType(100, "product.upserted", CATALOG, ProductUpserted, ("erp",)),
+    FactType(101, "product.discontinued", CATALOG, ProductDiscontinued, ("erp",)),
+    FactType(102, "location.upserted", CATALOG, LocationUpserted, ("erp",)),
+    FactType(103, "price.set", CATALOG, PriceSet, ("erp",)),
+    FactType(104, "customer.upserted", CATALOG, CustomerUpserted, ("erp", "crm")),
+    FactType(105, "policy.set", CATALOG, PolicySet, ("erp",)),
 )
 FACT_BY_NAME: dict[str, FactType] = {f.name: f for f in FACT_TYPES}
 FACT_BY_CODE: dict[int, FactType] = {f.code: f for f in FACT_TYPES}

@@ -16,6 +16,7 @@ class Impact(msgspec.Struct, frozen=True, omit_defaults=True):
     orders: tuple[str, ...] = ()
     skus: tuple[str, ...] = ()
     shipments: tuple[str, ...] = ()
+    customers: tuple[str, ...] = ()
 
 
 class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -42,6 +43,16 @@ class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     value_bytes: int = 0
 
 
+class MilestoneTold(msgspec.Struct, frozen=True):
+    """A milestone as it stands after a change, which added it or changed its clocks or marks."""
+
+    name: str
+    occurred_at: str
+    recorded_at: str
+    inferred: bool
+    superseded: bool
+
+
 class StatusChange(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One published change of one order. `version` rises by one from each to the next."""
 
@@ -50,8 +61,8 @@ class StatusChange(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     version: int
     status: str
     previous: str | None
-    milestones: tuple[str, ...]
-    """Names of the milestones that this change added."""
+    milestones: tuple[MilestoneTold, ...]
+    """The milestones that this change added, or whose clocks or marks it changed."""
     at: str
     """When the fact behind it occurred, RFC 3339."""
     event_id: str
@@ -61,6 +72,9 @@ class StatusChange(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     region: str | None = None
     correlation_id: str | None = None
     holds: tuple[str, ...] = ()
+    cause: str | None = None
+    """What holds the order up before a warehouse works on it: a hold, or what it waits for."""
+    customer_class: str | None = None
 
 
 encode_letter: Final = msgspec.json.Encoder().encode

@@ -32,6 +32,7 @@ def _day(days: int) -> str:
     return (EPOCH + timedelta(days=days)).date().isoformat()
 
 
+@lru_cache(maxsize=8_192)
 def rfc3339(at_us: int) -> str:
     """An instant as RFC 3339 in UTC, with as many decimals as it needs (none, 3 or 6)."""
     days, rest_us = divmod(at_us, DAY_US)

@@ -7,133 +7,63 @@ unless all that is committed there is already at work in a warehouse.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterator
-from heapq import merge
-from typing import Final, TypeAlias
+import msgspec
 
-from springtide.codecs.messages import Demand, DemandLine, SuppliedLine
-from springtide.tables.rows import Rows
-from springtide.tables.sku import (
+from springtide.codecs.messages import Demand, DemandLine
+from springtide.codecs.times import DAY_US
+from springtide.tables import calendar
+from springtide.tables.catalog import Goods, goods_key
+from springtide.tables.footprint import (
     NO_FOOTPRINT,
-    Allocation,
     Footprint,
-    Head,
+    footprint,
+    settle_dated,
+    settle_fences,
+    settle_footprint,
+    use_fences,
+)
+from springtide.tables.lines import (
+    choose,
+    cover_issued,
+    give_back,
+    give_back_elsewhere,
+    ship,
+    trim,
+)
+from springtide.tables.promising import Promising
+from springtide.tables.sku import (
+    ANYWHERE,
+    Allocation,
     Queue,
+    Rank,
     ShipmentOf,
     Taken,
-    ahead,
-    choose,
-    consume,
-    footprint,
-    give_back,
-    locations_by_rank,
-    set_aside,
-    settle_footprint,
-    take,
 )
 
-INDEXED_MAX: Final = 8_192
-"""SKUs of a partition whose open orders' ranks are kept at hand."""
-Rank: TypeAlias = tuple[int, str]
 
+class Sku(Promising):
+    """One SKU, opened for one event: what orders want of it, and what time and the catalog change."""
 
-class Ranks:
-    """Orders and their ranks, in order of rank."""
-
-    __slots__ = ("in_order", "of")
-
-    def __init__(self) -> None:
-        self.of: dict[str, Rank] = {}
-        self.in_order: list[Rank] = []
-
-    def put(self, order_id: str, rank: Rank | None) -> None:
-        """Sets an order's rank; None takes the order out."""
-        known = self.of.get(order_id)
-        if known == rank:
-            return
-        if known is not None:
-            del self.in_order[bisect_left(self.in_order, known)]
-            del self.of[order_id]
-        if rank is not None:
-            insort(self.in_order, rank)
-            self.of[order_id] = rank
-
-
-class Sku:
-    """The rows of one SKU, opened for one event. `close` writes the head and answers who must be told."""
-
-    __slots__ = (
-        "_allocations",
-        "_queue",
-        "_rows",
-        "_touched",
-        "_was_open",
-        "freed",
-        "head",
-        "key",
-        "time_us",
-    )
-
-    def __init__(self, rows: Rows, sku: str, time_us: int) -> None:
-        self.key = sku.encode()
-        self.time_us = time_us
-        self.head: Head = rows.get(self.key) or Head(sku)
-        self._queue: Queue | None = None
-        self._rows = rows
-        self._allocations: dict[str, Allocation] = {}
-        self._was_open: dict[str, bool] = {}
-        self._touched: dict[str, Allocation] = {}
-        self.freed = False
-        """Whether the event may have made units free: then those who wait are looked at."""
-
-    # --- rows ---
-
-    def allocation(self, order_id: str) -> Allocation | None:
-        """An order's row, open or closed; changed rows are written by `close`."""
-        known = self._allocations.get(order_id)
-        if known is not None:
-            return known
-        row: Allocation | None = self._rows.get(self._row_key(order_id, True))
-        is_open = row is not None
-        if row is None:
-            row = self._rows.get(self._row_key(order_id, False))
-        if row is not None:
-            self._allocations[order_id] = row
-            self._was_open[order_id] = is_open
-        return row
-
-    def _new_allocation(self, order_id: str, placed_us: int) -> Allocation:
-        row = self._allocations[order_id] = Allocation(order_id, placed_us)
-        return row
-
-    def _waiting(self) -> Queue:
-        if self._queue is None:
-            self._queue = (self._rows.get(self.key + b"\x00q") if self.head.waiting else None) or Queue()
-        return self._queue
-
-    def shipment_of(self, shipment_id: str) -> ShipmentOf | None:
-        row: ShipmentOf | None = self._rows.get(self.key + b"\x00s" + shipment_id.encode())
-        return row
-
-    def put_shipment_of(self, shipment_id: str, row: ShipmentOf) -> None:
-        self._rows.put(self.key + b"\x00s" + shipment_id.encode(), row)
-
-    def past_hold_key(self, hold_id: str) -> bytes:
-        return self.key + b"\x00h" + hold_id.encode()
+    __slots__ = ()
 
     # --- demand ---
 
     def demand(self, demand: Demand) -> bool:
         """Takes in all that an order now wants here; False if this request was taken in before."""
+        self.see_policy()
         row = self.allocation(demand.order_id)
+        fenced = bool(self.head.fences)
         if row is None:
             row = self._new_allocation(demand.order_id, demand.placed_us)
             before = NO_FOOTPRINT
         elif demand.request <= row.request:
             return False
         else:
-            before = footprint(row)
+            if row.tracked != self.head.tracked:  # it had nothing open when that changed
+                self._track(row, self.head.tracked)
+            before = footprint(row, fenced)
+        self._asker = demand.order_id
+        rank, waited = row.rank, row.waits
         row.request = demand.request
         row.placed_us = demand.placed_us
         row.priority = demand.priority
@@ -142,19 +72,104 @@ class Sku:
         row.parked = demand.parked
         row.single = demand.single
         row.max_splits = demand.max_splits
+        row.sourced = demand.sourced
+        row.keeps_safety = demand.keeps_safety
+        row.ranks_first = demand.priority if self.head.by_priority else 0
+        if waited and row.rank != rank:
+            self._dequeue(rank)
         self._attach_shipments(row, demand.shipments)
+        if demand.returns or row.returns:
+            self._bring_back(row, demand.returns)
         for asked in demand.lines:
-            _want(row, asked)
+            self._want(row, asked)
         if len(row.lines) > len(demand.lines):
             named = {asked.line_id for asked in demand.lines}
             for line_id in row.lines:
                 if line_id not in named:
-                    _want(row, DemandLine(line_id, 0, None, {}, {}))
-        _cover_issued(row)
-        _keep_whole(row)
+                    self._want(row, DemandLine(line_id, 0, None, {}, {}))
+        if not row.tracked:
+            self._cover_untracked(row)
+        if not self._is_single(row):
+            cover_issued(row)
+        self._keep_whole(row)
         self._settle_row(row, before)
         self._take_pledges(row)
         return True
+
+    def _is_due(self, line: Taken, day: int | None) -> bool:
+        """Whether a line's day has come, by the calendar of where it is to ship from."""
+        if day is None:
+            return True
+        where = line.location
+        if where is None and line.plan:
+            where = line.plan[0][1]
+        if where is None and self.network.locations:
+            where = self.network.nearest_open(list(self.head.cells))
+        return day <= self.network.place(where).today(self.time_us)
+
+    def _want(self, row: Allocation, asked: DemandLine) -> None:
+        """Moves one line to new totals; what it wants beyond what it has is not covered."""
+        line = row.lines.get(asked.line_id)
+        is_new = line is None
+        if line is None:
+            line = row.lines[asked.line_id] = Taken(asked.line_id)
+        day = asked.day
+        moved = not is_new and asked.location is not None and asked.location != line.location
+        if not is_new and (day != line.day or asked.location != line.location):
+            line.plan, line.leads = [], []
+        line.want = asked.want
+        line.location = asked.location
+        line.released = asked.released
+        line.cap = asked.cap
+        line.queues = asked.queues
+        line.pool = asked.pool
+        line.lot = asked.lot
+        if day is not None or line.day is not None:
+            # A day that has come does not go again, unless the order asks for a later one.
+            due = (line.due and not is_new and day == line.day) or self._is_due(line, day)
+            moved = moved or (not is_new and not due and (line.day is None or (day or 0) > line.day))
+            line.day = day
+            if due != line.due:
+                line.due = due
+                line.backordered, line.later = line.later, line.backordered
+        ship(line, asked.shipped)
+        if moved:
+            line.lose(give_back_elsewhere(line, None if not line.due else asked.location))
+        open_units = max(0, line.want - sum(line.shipped.values())) if line.shipped else line.want
+        surplus = line.backordered + line.later - open_units
+        if line.cells:
+            surplus += sum(line.cells.values())
+        if surplus > 0:
+            fewer = min(surplus, line.uncovered)
+            line.lose(-fewer)
+            give_back(line, surplus - fewer)
+        elif surplus < 0:
+            line.lose(-surplus)
+        if line.cap is not None and line.allocated > line.cap:
+            over = line.allocated - line.cap
+            line.lose(over - give_back(line, over))
+        trim(line)
+
+    def _cover_untracked(self, row: Allocation) -> None:
+        """Nobody counts this SKU: all that is wanted is there."""
+        for line in row.lines.values():
+            short = line.uncovered
+            if short:
+                where = line.location or self.network.nearest_open(list(self.head.cells)) or ANYWHERE
+                line.cells[where] = line.cells.get(where, 0) + short
+                line.backordered = line.later = 0
+
+    def _bring_back(self, row: Allocation, returns: tuple[tuple[str, int, int, int], ...]) -> None:
+        """Moves the buckets by what returns have brought beyond what they had brought before."""
+        had, row.returns = row.returns, {where: (q, s, d) for where, q, s, d in returns}
+        for where in had | row.returns:
+            before, now = had.get(where, (0, 0, 0)), row.returns.get(where, (0, 0, 0))
+            if before != now:
+                cell = self.head.cell(where)
+                cell.quality_control += now[0] - before[0]
+                cell.sellable += now[1] - before[1]
+                cell.damaged += now[2] - before[2]
+                self.freed = self.freed or now[1] > before[1]
 
     def _attach_shipments(self, row: Allocation, shipments: tuple[tuple[str, str, int], ...]) -> None:
         """Replaces what left by shipment; stock facts that named only the shipment find their order here."""
@@ -198,10 +213,11 @@ class Sku:
                 self.head.cell(location).sellable -= units
                 return
             row = self._new_allocation(order_id, self.time_us)
-        before = footprint(row)
+        before = footprint(row, bool(self.head.fences))
         cells = row.issued.setdefault(shipment_id or "", {})
         cells[location] = cells.get(location, 0) + units
-        _cover_issued(row)
+        if not self._is_single(row):
+            cover_issued(row)
         self._settle_row(row, before)
 
     def convert(self, cells: dict[str, int], order_id: str, line_id: str) -> bool:
@@ -211,15 +227,19 @@ class Sku:
         line = None if row is None else row.lines.get(line_id)
         if row is None or line is None:
             return False
-        before = footprint(row)
-        if line.backordered and not row.parked:
-            order = sorted(cells)
+        before = footprint(row, bool(self.head.fences))
+        short = line.uncovered
+        if line.cap is not None:
+            short = max(0, min(short, line.cap - line.allocated))
+        if short and not row.parked:
+            order = self.network.nearest_first(list(cells))
             left = {location: min(cells[location], self.head.cell(location).open) for location in order}
-            chosen = choose(left, order, line, line.backordered, row.single, row.max_splits)
+            chosen = choose(left, order, line, short, self._is_single(row), self._max_splits(row))
             for location, units in chosen.items():
-                line.backordered -= units
+                line.lose(-units)
                 line.cells[location] = line.cells.get(location, 0) + units
-            _keep_whole(row)
+            trim(line)
+            self._keep_whole(row)
         self._settle_row(row, before)
         return True
 
@@ -232,18 +252,16 @@ class Sku:
             assert hold.pledged_to is not None
             for location, units in hold.cells.items():
                 head.cell(location).held -= units
-            self.freed = True
+                if head.fences:
+                    use_fences(head, hold.channel, location, -units)
+            self.freed = self.retime = True
             self.convert(hold.cells, row.order_id, hold.pledged_to[1])
 
     # --- settling ---
 
-    def _settle_row(self, row: Allocation, before: Footprint) -> None:
-        if settle_footprint(self.head, before, footprint(row)):
-            self.freed = True
-        self._touched[row.order_id] = row
-
     def settle(self) -> None:
-        """After any change: takes back what the stock no longer covers, then fills who waits, by rank."""
+        """After any change: takes back what the stock no longer covers, lets plans give way that nothing
+        covers, then fills who waits, by rank, and plans for the rest."""
         head = self.head
         short = bool(head.short)
         for cell in head.cells.values():
@@ -251,269 +269,118 @@ class Sku:
         if short:
             for location in sorted(head.cells):
                 self._cover(location)
+        if head.dated or self._dated_changed:
+            self._mend()
         self._fill()
+        for row in list(self._touched.values()):
+            for line in row.lines.values():
+                if not line.queues and line.uncovered:
+                    self._let_go(row)
+                    break
+        self._plan()
         for row in self._touched.values():
+            self._promise(row)
             self._enqueue(row)
 
-    def _cover(self, location: str) -> None:
-        """Takes back what is committed beyond the stock. What could not be taken back is remembered, so that
-        the open orders are looked through again only when there may be something to take."""
-        head = self.head
-        cell = head.cells[location]
-        short = cell.committed - max(0, cell.sellable)
-        if short > 0 and (
-            short > head.short.get(location, 0)
-            or any(
-                line.cells.get(location, 0) > line.protected(location)
-                for row in self._touched.values()
-                for line in row.lines.values()
-            )
-        ):
-            self._take_back(location)
-            short = cell.committed - max(0, cell.sellable)
-        if short > 0:
-            head.short[location] = short
-        else:
-            head.short.pop(location, None)
+    # --- time and the catalog ---
 
-    def _take_back(self, location: str) -> None:
-        """Units lost: the last in rank give theirs up first, but never what a warehouse works on."""
-        cell = self.head.cells[location]
-        for rank in self._last_first():
-            row = self.allocation(rank[1])
-            if row is None or row.rank != rank or not _has(row, location):
-                continue
-            for line_id in sorted(row.lines, reverse=True):
-                line = row.lines[line_id]
-                over = cell.committed - max(0, cell.sellable)
-                if over <= 0:
-                    return
-                before = footprint(row)
-                # Units in its cells that were issued are no longer committed: they have left.
-                committed = before.committed.get(location, 0)
-                units = min(over, committed, line.cells.get(location, 0) - line.protected(location))
-                if units > 0:
-                    take(line, location, units)
-                    line.backordered += units
-                    _keep_whole(row)
-                    self._settle_row(row, before)
-
-    def _last_first(self) -> Iterator[Rank]:
-        """Ranks of all orders that are open here, the last in rank first."""
-        ranks = self._ranks()
-        touched = [row.rank for order_id, row in self._touched.items() if ranks.of.get(order_id) != row.rank]
-        return merge(reversed(ranks.in_order), sorted(touched, reverse=True), reverse=True)
-
-    def _ranks(self) -> Ranks:
-        """Of the orders that were open here before this event. Looked up once, then kept beside the rows by
-        `close`: a hot SKU has thousands."""
-        scratch = self._rows.scratch
-        ranks: Ranks | None = scratch.get(self.key)
-        if ranks is None:
-            if len(scratch) >= INDEXED_MAX:
-                scratch.clear()
-            ranks = scratch[self.key] = Ranks()
-            for _, row in self._rows.scan(self.key + b"\x00a"):
-                ranks.put(row.order_id, row.rank)
-        return ranks
-
-    def _fill(self) -> None:
-        head = self.head
-        wanting = [row.rank for row in self._touched.values() if row.waits]
-        if not wanting and not (head.waiting and self.freed):
-            return  # what those who wait could not take before the event, they can't now
-        order = locations_by_rank(head)
-        left = {location: head.cells[location].open for location in order}
-        if not _any_units(left):
+    def come_due(self) -> None:
+        """Lines whose day has come want their units now."""
+        if not self.head.dated:
             return
-        ranks = list(self._waiting().entries) if head.waiting else []
-        for rank in wanting:
-            at = bisect_left(ranks, rank)
-            if at == len(ranks) or ranks[at] != rank:
-                ranks.insert(at, rank)
-        for _, order_id in ranks:
-            waiting = self.allocation(order_id)
-            if waiting is None:
+        latest = self.time_us // DAY_US + 1  # somewhere it may be tomorrow already
+        for order_id in [o for o, day in self._ranks().later.items() if day <= latest]:
+            row = self.allocation(order_id)
+            if row is None:
                 continue
-            chosen = None if waiting.parked else self._choose(waiting, left, order)
-            if chosen:
-                self._grant(waiting, chosen, left)
-            for line in waiting.lines.values():
-                if line.backordered:
-                    set_aside(left, order, line.location, line.backordered)
-            if not _any_units(left):
-                return
+            before = footprint(row, bool(self.head.fences))
+            for line in row.lines.values():
+                if line.later and self._is_due(line, line.day):
+                    line.due = True
+                    line.backordered, line.later = line.later, 0
+            self._settle_row(row, before)
 
-    def _grant(self, row: Allocation, chosen: dict[str, dict[str, int]], left: dict[str, int]) -> None:
-        """Gives backordered lines the chosen units."""
-        before = footprint(row) if row.issued else None
-        for line_id, cells in chosen.items():
-            line = row.lines[line_id]
-            for location, units in cells.items():
-                line.cells[location] = line.cells.get(location, 0) + units
-                line.backordered -= units
-                if before is None:  # nothing was issued ahead, so what is granted is committed
-                    left[location] -= units
-                    self.head.cells[location].committed += units
-                    if line.location is None:
-                        self.head.backordered -= units
-                    else:
-                        self.head.cells[line.location].backordered -= units
-        if before is not None:  # some of the units have left already, and take nothing from who is behind
-            had = {location: self.head.cells[location].committed for location in left}
-            settle_footprint(self.head, before, footprint(row))
-            for location in left:
-                left[location] -= self.head.cells[location].committed - had[location]
+    def see_policy(self) -> None:
+        """Ranks and the network may have changed since the SKU was last called."""
+        if self.head.by_priority != self.policy.by_priority:
+            self.rank_anew()
+
+    def rank_anew(self) -> None:
+        """Brings all that hangs on the policy and the network in step with them."""
+        self.freed = self.retime = True
+        head, by_priority = self.head, self.policy.by_priority
+        if head.by_priority != by_priority:
+            head.by_priority = by_priority
+            entries: list[Rank] = []
+            for row in self.open_rows():
+                row.ranks_first = row.priority if by_priority else 0
+                self._touched[row.order_id] = row
+                if row.waits:
+                    entries.append(row.rank)
+            self._queue = Queue(sorted(entries))
+            self._rows.scratch.pop(self.key, None)
+            if head.waiting:
+                self._rows.put(self.key + b"\x00q", self._queue)
+        if head.tracked != self.goods.tracked:
+            head.tracked = self.goods.tracked
+            for row in self.open_rows():
+                self._track(row, head.tracked)
+
+    def _track(self, row: Allocation, tracked: bool) -> None:
+        """An order's units move stock from now on, or no longer do; what left before stays as it was."""
+        fenced = bool(self.head.fences)
+        before = footprint(row, fenced)
+        row.tracked = True
+        stays = footprint(row, fenced).gone
+        row.tracked = tracked
+        if not tracked:
+            for line in row.lines.values():
+                line.plan, line.leads = [], []
+            self._cover_untracked(row)
+        after = footprint(row, fenced)
+        before, after = (msgspec.structs.replace(mark, gone=stays) for mark in (before, after))
+        self._settle_row_from(row, before, after)
+
+    def _settle_row_from(self, row: Allocation, before: Footprint, after: Footprint) -> None:
+        settle_footprint(self.head, before, after)
+        settle_dated(self.date(), before, after)
+        settle_fences(self.head, before, after)
         self._touched[row.order_id] = row
 
-    def _choose(
-        self, row: Allocation, left: dict[str, int], order: list[str]
-    ) -> dict[str, dict[str, int]] | None:
-        """What each backordered line of an order can get; None where `complete` can't be kept whole."""
-        lines = [line for line in row.lines.values() if line.backordered]
-        if len(lines) > 1:
-            left = dict(left)
-        chosen: dict[str, dict[str, int]] = {}
-        for line in lines:
-            cells = choose(left, order, line, line.backordered, row.single, row.max_splits)
-            if row.complete and sum(cells.values()) < line.backordered:
-                return None
-            if cells:
-                chosen[line.line_id] = cells
-                if len(lines) > 1:
-                    for location, units in cells.items():
-                        left[location] -= units
-        return chosen
+    def set_goods(self, goods: Goods) -> None:
+        """The SKU is another product now."""
+        self.goods = goods
+        self.policy = goods.policy or self.network.policy
+        self._rooms = None
+        self.head.goods = True
+        self._rows.put(goods_key(self.key), goods)
+        self.rank_anew()
 
-    def _enqueue(self, row: Allocation) -> None:
-        """Keeps the queue in step with whether the order waits for units."""
-        if not self.head.waiting and not row.waits:
-            return
-        entries = self._waiting().entries
-        at = bisect_left(entries, row.rank)
-        queued = at < len(entries) and entries[at] == row.rank
-        if row.waits and not queued:
-            insort(entries, row.rank)
-        elif queued and not row.waits:
-            del entries[at]
-        else:
-            return
-        self.head.waiting = len(entries)
-        self._rows.put(self.key + b"\x00q", self._waiting())
-
-    # --- the end ---
-
-    def close(self) -> list[Allocation]:
-        """Writes all rows; answers the orders whose units differ from what they were last told."""
-        head = self.head
-        head.facts += 1
-        head.changed_us = self.time_us
-        self._rows.put(self.key, head)
-        changed: list[Allocation] = []
-        ranks: Ranks | None = self._rows.scratch.get(self.key)
-        for order_id, row in self._touched.items():
-            is_open = row.is_open
-            if ranks is not None:
-                ranks.put(order_id, row.rank if is_open else None)
-            was_open = self._was_open.get(order_id)
-            if was_open is not None and was_open != is_open:
-                self._rows.delete(self._row_key(order_id, was_open))
-            self._rows.put(self._row_key(order_id, is_open), row)
-            for line in row.lines.values():
-                if line.is_news:
-                    changed.append(row)
-                    break
-        return changed
-
-    def row_key(self, row: Allocation) -> bytes:
-        """Where an order's row is kept now."""
-        return self._row_key(row.order_id, row.is_open)
-
-    def _row_key(self, order_id: str, is_open: bool) -> bytes:
-        return self.key + (b"\x00a" if is_open else b"\x00z") + order_id.encode()
-
-
-def _has(row: Allocation, location: str) -> bool:
-    for line in row.lines.values():
-        if line.cells.get(location):
-            return True
-    return False
-
-
-def _any_units(left: dict[str, int]) -> bool:
-    for units in left.values():
-        if units > 0:
-            return True
-    return False
-
-
-def tell(row: Allocation) -> tuple[SuppliedLine, ...]:
-    """What an order has, to be answered now; remembered as told."""
-    row.seq += 1
-    lines = []
-    for line in row.lines.values():
-        line.told = (line.backordered, line.by_location())
-        lines.append(SuppliedLine(line.line_id, line.allocated, line.backordered, dict(line.cells)))
-    return tuple(lines)
-
-
-def _want(row: Allocation, asked: DemandLine) -> None:
-    """Moves one line to new totals; what it wants beyond what it has is backordered."""
-    line = row.lines.get(asked.line_id)
-    if line is None:
-        line = row.lines[asked.line_id] = Taken(asked.line_id)
-    line.want = asked.want
-    line.location = asked.location
-    line.released = asked.released
-    _ship(line, asked.shipped)
-    open_units = max(0, line.want - sum(line.shipped.values()))
-    surplus = sum(line.cells.values()) + line.backordered - open_units
-    if surplus > 0:
-        fewer = min(surplus, line.backordered)
-        line.backordered -= fewer
-        give_back(line, surplus - fewer)
-    elif surplus < 0:
-        line.backordered -= surplus
-
-
-def _cover_issued(row: Allocation) -> None:
-    """Units that left for an order before it had any there are its own all the same: it lacks them no more,
-    and no stock is needed for them."""
-    if row.parked or row.complete or row.single:
-        return
-    for location, units in ahead(row).items():
-        uncovered = units - sum(line.cells.get(location, 0) for line in row.lines.values())
-        for line in row.lines.values():
-            more = min(uncovered, line.backordered)
-            if more > 0 and line.location in (None, location):
-                line.cells[location] = line.cells.get(location, 0) + more
-                line.backordered -= more
-                uncovered -= more
-
-
-def _keep_whole(row: Allocation) -> None:
-    """Who takes all or nothing keeps no part: it waits with nothing, but for what a warehouse works on.
-    Otherwise two could keep for ever what the other one needs."""
-    whole_row = row.parked or (row.complete and row.waits)
-    if not whole_row and not row.single:
-        return
-    for line in row.lines.values():
-        if line.cells and (whole_row or line.backordered):
-            had = sum(line.cells.values())
-            line.backordered += had - give_back(line, had)
-
-
-def _ship(line: Taken, shipped: dict[str, int]) -> None:
-    """Moves a line to new totals of units that left; fewer than before means a shipment was voided, and its
-    units are back where they were, still the line's."""
-    if not shipped and not line.shipped:
-        return
-    for location, units in line.shipped.items():
-        back = units - shipped.get(location, 0)
-        if back > 0:
-            line.cells[location] = line.cells.get(location, 0) + back
-    for location, units in shipped.items():
-        more = units - line.shipped.get(location, 0)
-        if more > 0:
-            consume(line, location, more)
-    line.shipped = {location: units for location, units in shipped.items() if units}
+    def next_due_us(self) -> int | None:
+        """When the SKU is to be called next, though no event comes: a hold's end, a fence's start or end, the
+        day of a line for later, the next day while plans rest on supply."""
+        head, now_us = self.head, self.time_us
+        due: list[int] = []
+        for fence in head.fences.values():
+            due += [at for at in (fence.from_us, fence.to_us) if at is not None and at > now_us]
+        if head.dated:
+            place = self.network.place
+            dated = self.dated
+            names = [*head.cells, *dated.demand, self.network.nearest_open(list(head.cells))]
+            zones = list(dict.fromkeys(place(name).timezone for name in names))
+            days = [
+                day
+                for by_day in dated.demand.values()
+                for day, (_, uncovered, late) in by_day.items()
+                if uncovered > late
+            ]
+            today = min(calendar.today(zone, now_us) for zone in zones)
+            if days:
+                first = max(min(days), today)
+                due += [calendar.midnight_us(zone, day) for zone in zones for day in (first, first + 1)]
+            if dated.supply and (dated.plans or head.waiting or days):
+                due += [calendar.midnight_us(zone, calendar.today(zone, now_us) + 1) for zone in zones]
+        due = [at for at in due if at > now_us]
+        if head.holds:
+            due.append(head.next_expiry_us() or 0)
+        return min(due, default=None)

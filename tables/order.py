@@ -6,9 +6,14 @@ the order of arrival do not matter. This one row is the `order-status` projectio
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
+
+from springtide.codecs.messages import SuppliedLine
+from springtide.tables.finance import Finance, Stamp, finance_axis, payment_axis
+from springtide.tables.money import billionths
+from springtide.tables.returns import Return, restocked, returned, returns_axis
 
 STATE_VERSION: Final = 1
 FACTS_MAX: Final = 10_000
@@ -17,7 +22,46 @@ WAITING_MAX: Final = 200
 """Facts kept for an order that has not been placed yet."""
 SCANS_MAX: Final = 200
 EXCEPTIONS_MAX: Final = 200
-KEPT_MAX: Final = 200
+WAITS_MAX: Final = 100
+"""Stretches of shortage kept with an order."""
+
+
+Dated: TypeAlias = tuple[int, str, int, str]
+"""(ship day, location, units of the line, SKU)"""
+
+
+class Leg(msgspec.Struct, array_like=True, gc=False):
+    """One SKU that a line is asked of: a component of its kit, the SKU itself, or one that may stand for it."""
+
+    per: int
+    """Units of it that make one of the line."""
+    from_us: int = 0
+    """When it may first stand for the line's own."""
+    waits: bool = False
+    """Whether it supersedes the line's SKU: what that one has no supply for waits here."""
+    cap: int | None = None
+    """Of a component: most kits it may take now, since another has no more; None: all."""
+    asked: int = 0
+    """Of a substitute: units of the line that are asked of it."""
+    given: int = 0
+    """Units of the line that it covers, or that wait there; the line's own SKU is asked for the rest."""
+    queued: bool = False
+    """Whether any wait there."""
+
+
+class Ways(msgspec.Struct, array_like=True, gc=False):
+    """How a line is had that is not simply its SKU's, by what was known of the product when it was placed."""
+
+    legs: dict[str, Leg]
+    """SKU -> what is asked of it. Of a kit its components; else the line's own, then in order what stands
+    for it."""
+    kit: bool = False
+    turn: int = -1
+    """Which leg is asked next for what is short; -1: none is being asked."""
+    short: int = 0
+    """Units that were short when all had been asked; more than that, and they are asked again."""
+    probes: bool = False
+    """Of an order that ships complete: takes parts for now, to see whether all together have enough."""
 
 
 class Line(msgspec.Struct, array_like=True, gc=False):
@@ -29,8 +73,8 @@ class Line(msgspec.Struct, array_like=True, gc=False):
     cancelled: int = 0
     """What cancellations leave out, as far as it has not shipped: follows from the facts below and shipments."""
     requested_date: str | None = None
-    due_us: int | None = None
-    """When a line for later is to be allocated; None once that is done, or where it is due at once."""
+    day: int | None = None
+    """The day of `requested_date`, as days since 1970-01-01; None: as soon as can be."""
     location: str | None = None
     pool: str | None = None
     price: str | None = None
@@ -45,6 +89,14 @@ class Line(msgspec.Struct, array_like=True, gc=False):
     """`order.cancelled` named all that is not shipped."""
     removed: bool = False
     """The newest revision does not name this line."""
+    cause: str | None = None
+    """Why it waits longer than it was told before, as its SKU said; None once it has all it wants."""
+    ways: Ways | None = None
+    promises: tuple[Dated, ...] = ()
+    """When and where its units ship as of now, by day, those that shipped included; what nothing covers is in
+    none of them."""
+    first: tuple[tuple[int, int], ...] = ()
+    """(ship day, units) as first promised: the n-th unit by day when first n units were promised."""
 
     @property
     def open(self) -> int:
@@ -71,6 +123,11 @@ class Scan(msgspec.Struct, array_like=True, gc=False):
     detail: str | None = None
     place: str | None = None
     is_exception: bool = False
+    recorded_us: int = 0
+
+    @property
+    def stamp(self) -> Stamp:
+        return self.at_us, self.recorded_us, self.event_id
 
 
 class Shipment(msgspec.Struct, array_like=True, gc=False):
@@ -90,6 +147,21 @@ class Shipment(msgspec.Struct, array_like=True, gc=False):
     scans: list[Scan] = []
     corrected: list[str] = []
     """Event ids of scans that a `delivery.corrected` has cancelled."""
+    told: dict[str, Stamp] = {}
+    """When first: a step (its name), "short", "voided", or "corrected EVENT_ID"."""
+    shipped_at: dict[str, int] = {}
+    """line_id -> when it was first said to have shipped."""
+
+    def note(self, what: str, stamp: Stamp) -> None:
+        """Keeps when something first occurred, whatever comes first."""
+        known = self.told.get(what)
+        if known is None or stamp[0] < known[0]:
+            self.told[what] = stamp
+
+    @property
+    def times(self) -> dict[str, int]:
+        """What was noted -> when it occurred."""
+        return {what: stamp[0] for what, stamp in self.told.items()}
 
     def reached(self) -> dict[str, dict[str, int]]:
         """Step -> line_id -> units at that step or beyond it: what was shipped was picked, though nobody
@@ -136,18 +208,28 @@ class Shipment(msgspec.Struct, array_like=True, gc=False):
             scan.event_id == c or scan.event_id.endswith(f" {c}") for c in self.corrected
         )
 
-    def ended_before(self, scan: Scan) -> Scan | None:
-        """The scan that had ended the parcel's way when `scan` was made, if one had."""
-        for other in self.scans:
-            if (
-                other.status in TERMINAL
-                and other is not scan
-                and not other.is_exception
-                and (other.at_us, other.sequence) < (scan.at_us, scan.sequence)
-                and not self.is_corrected(other)
-            ):
-                return other
-        return None
+    def deliveries(self) -> list[Scan]:
+        """The scans that say delivered, and that nobody corrected."""
+        return [
+            scan
+            for scan in self.scans
+            if scan.status == "delivered" and not scan.is_exception and not self.is_corrected(scan)
+        ]
+
+    def ends(self) -> Scan | None:
+        """The scan that first ended the parcel's way, by time, then sequence; corrected ones do not count."""
+        found = [s for s in self.scans if s.status in TERMINAL and not s.is_exception]
+        if self.corrected:
+            found = [s for s in found if not self.is_corrected(s)]
+        return min(found, key=lambda s: (s.at_us, s.sequence, s.status), default=None)
+
+    def is_scanned_after(self, end: Scan) -> bool:
+        """Whether the carrier scanned it though its way had ended."""
+        return any(
+            (scan.at_us, scan.sequence) > (end.at_us, end.sequence)
+            for scan in self.scans
+            if not scan.is_exception
+        )
 
     def parcel_status(self) -> str | None:
         """The scan that counts: a delivery, else the first that ended the parcel's way, else the last by time,
@@ -157,9 +239,9 @@ class Shipment(msgspec.Struct, array_like=True, gc=False):
             return None
         if any(s.status == "delivered" for s in scans):
             return "delivered"
-        ends = [s for s in scans if s.status in TERMINAL]
-        if ends:
-            return min(ends, key=lambda s: (s.at_us, s.sequence, s.status)).status
+        end = self.ends()
+        if end is not None:
+            return end.status
         return max(scans, key=lambda s: (s.at_us, s.sequence, PARCEL_RANK[s.status])).status
 
 
@@ -198,11 +280,25 @@ PARCEL_RANK: Final = {
 
 
 class OrderHold(msgspec.Struct, array_like=True, gc=False):
+    """A hold on the order, or on lines of it. `reason` is empty while only its release is known."""
+
     hold_id: str
     reason: str
     since_us: int
     scope: tuple[str, ...] | None = None
     released_us: int | None = None
+    release: Stamp | None = None
+    of_customer: bool = False
+    """Its customer is held, and with it all its open orders."""
+
+
+class Wait(msgspec.Struct, array_like=True, gc=False):
+    """A stretch in which units were due and not there, or not due yet; `until_us` None: it lasts still."""
+
+    since_us: int
+    until_us: int | None
+    cause: str
+    sku: str
 
 
 class Milestone(msgspec.Struct, array_like=True, gc=False):
@@ -223,15 +319,8 @@ class OrderException(msgspec.Struct, array_like=True, gc=False):
     detail: str
     event_id: str
     at_us: int
-
-
-class Kept(msgspec.Struct, array_like=True, gc=False):
-    """A fact whose depth comes later, as it was stated."""
-
-    name: str
-    at_us: int
-    event_id: str
-    data: msgspec.Raw
+    about: str = ""
+    """What it is about, where it is worked out anew from the ledgers and its detail may change."""
 
 
 class Need(msgspec.Struct, array_like=True, gc=False):
@@ -240,9 +329,47 @@ class Need(msgspec.Struct, array_like=True, gc=False):
     request: int = 0
     seq: int = 0
     state: str = "none"
-    """For `ship_complete`: asked, granted, short or parked. Otherwise asked, then answered."""
-    lines: dict[str, tuple[int, int, dict[str, int]]] = {}
-    """line_id -> (allocated, backordered, cells) as last answered."""
+    """For `ship_complete`: asked, granted, short, later (its day has not come) or parked. Otherwise asked,
+    then answered."""
+    lines: dict[str, SuppliedLine] = {}
+    """line_id -> what it was last answered."""
+    wanted: int = 0
+    """Units that were last asked for, over all lines."""
+
+
+class PromisedLine(msgspec.Struct, array_like=True, gc=False):
+    line_id: str
+    sku: str
+    qty: int
+    outcome: str
+    """confirmed, split, partial, backordered or refused"""
+    promises: tuple[Dated, ...] = ()
+
+
+class Promise(msgspec.Struct, array_like=True, gc=False):
+    """A promise that was asked for before the order: what was answered, for good."""
+
+    key: str
+    asked_us: int
+    expires_us: int
+    event_id: str
+    state: str = "asked"
+    """asked, given, refused, taken (the order came) or expired."""
+    lines: list[PromisedLine] = []
+    """The answer, once all SKUs have told theirs."""
+    kept: dict[str, int] = {}
+    """line_id -> units that are kept for the order to come."""
+
+
+class CreditTold(msgspec.Struct, array_like=True, gc=False):
+    """What an order told its customer: the figures from which its open amount follows."""
+
+    open: bool = False
+    held: bool = False
+    net: int = 0
+    shipped: int = 0
+    revision: int = -1
+    request: int = 0
 
 
 class Order(msgspec.Struct, array_like=True, gc=False):
@@ -261,6 +388,8 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     ship_complete: bool = False
     single: bool = False
     max_splits: int = 0
+    sourced: bool = False
+    """Whether it says itself how it is sourced."""
     promised_by: str | None = None
     ship_to: tuple[str | None, str | None, str | None] | None = None
     revision: int = -1
@@ -271,7 +400,6 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     holds: dict[str, OrderHold] = {}
     milestones: list[Milestone] = []
     exceptions: list[OrderException] = []
-    kept: list[Kept] = []
     needs: dict[str, Need] = {}
     waiting: list[bytes] = []
     """Facts that came before the order, as inbox messages, in order of arrival."""
@@ -281,6 +409,41 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     facts: int = 0
     changed_us: int = 0
     correlation: str | None = None
+    waits: list[Wait] = []
+    """In order of time; they do not overlap."""
+    finance: Finance | None = None
+    """None: no invoice, credit memo or payment was ever told."""
+    returns: dict[str, Return] = {}
+    told: dict[str, Stamp] = {}
+    """When last: "cancel LINE_ID"."""
+    customer_seq: int = 0
+    """The last of its customer's messages that it took in."""
+    customer_class: str | None = None
+    customer_region: str | None = None
+    credit: CreditTold | None = None
+    """What its customer was last told of it."""
+
+    compound: bool = False
+    """Whether any line has `ways`."""
+    ship_day: int | None = None
+    """Of `ship_complete`: the latest day of its lines, on which all are to ship."""
+    stated_by: str = ""
+    """Event id of what last stated the lines."""
+    promise: Promise | None = None
+    orphan_us: int = 0
+    """When the waiting facts are given up, if the order has not come."""
+
+    @property
+    def sold_in(self) -> str | None:
+        """The order's region, else its customer's."""
+        return self.region if self.region is not None else self.customer_region
+
+    @property
+    def is_held(self) -> bool:
+        for hold in self.holds.values():
+            if hold.released_us is None:
+                return True
+        return False
 
 
 class Ledger(msgspec.Struct, gc=False):
@@ -300,31 +463,89 @@ class Ledger(msgspec.Struct, gc=False):
     restocked: int = 0
     invoiced: int = 0
     credited: int = 0
+    lost_credited: int = 0
+    """Units credited with reason `lost`: nobody waits for them any more."""
 
     @property
     def net(self) -> int:
         """N of the status definition: what is still to be had."""
-        return self.ordered - self.cancelled
+        return self.ordered - self.cancelled - self.lost_credited
+
+
+QUANTITIES: Final = Ledger.__struct_fields__[:-1]
+"""The ledger as it is shown."""
+
+
+def part_key(line: Line | None, line_id: str, sku: str) -> str:
+    """Under which key a shipment keeps units of a line: its id, and the SKU where that is one of several that
+    the line is had by."""
+    if line is None or line.sku == sku or line.ways is None or sku not in line.ways.legs:
+        return line_id
+    return f"{line_id}\x00{sku}"
+
+
+def in_lines(order: Order, units: dict[str, int]) -> dict[str, int]:
+    """Units by key of a shipment as units of lines: whole kits, and what substitutes stand for. It may be the
+    same dict: read it only."""
+    if not order.compound:
+        return units
+    found = {key: count for key, count in units.items() if "\x00" not in key}
+    for line in order.lines.values():
+        if line.ways is not None:
+            parts = [
+                units.get(f"{line.line_id}\x00{sku}", 0) // leg.per for sku, leg in line.ways.legs.items()
+            ]
+            whole = min(parts) if line.ways.kit else sum(parts)
+            if whole:
+                found[line.line_id] = found.get(line.line_id, 0) + whole
+    return found
 
 
 def ledgers(order: Order) -> dict[str, Ledger]:
-    """Line id -> ledger. Lines that only shipments name (nobody ordered them) appear with ordered 0."""
+    """Line id -> ledger. Lines that nobody ordered, which only shipments, invoices or returns name, appear
+    with ordered 0."""
     found = {
         line.line_id: Ledger(line.ordered, line.cancelled, line.allocated, line.backordered)
         for line in order.lines.values()
     }
-    for shipment in order.shipments.values():
-        for step, at in shipment.reached().items():
-            for line_id, units in at.items():
-                ledger = found.get(line_id)
-                if ledger is None:
-                    ledger = found[line_id] = Ledger()
-                setattr(ledger, step, getattr(ledger, step) + units)
+    for name, units in _reached(order).items():
+        _add(found, name, units)
+    finance = order.finance
+    if finance is not None:
+        _add(found, "invoiced", finance.invoiced())
+        _add(found, "credited", finance.credited())
+        lost = finance.lost_credited()
+        _add(found, "lost_credited", {line_id: lost[line_id] for line_id in lost if line_id in order.lines})
+    if finance is not None or order.returns:
+        _add(found, "returned", returned(order.returns))
+        _add(found, "restocked", restocked(order.returns, {} if finance is None else finance.restocked()))
     return found
 
 
+def _reached(order: Order) -> dict[str, dict[str, int]]:
+    """Step (or lost) -> line_id -> units of all shipments at that step or beyond it."""
+    found: dict[str, dict[str, int]] = {}
+    for shipment in order.shipments.values():
+        reached = shipment.reached()
+        if shipment.scans and shipment.parcel_status() == "lost":
+            reached["lost"] = shipment.gone()
+        for step, at in reached.items():
+            units = found.setdefault(step, {})
+            for key, count in at.items():
+                units[key] = units.get(key, 0) + count
+    return {step: in_lines(order, units) for step, units in found.items()}
+
+
+def _add(found: dict[str, Ledger], name: str, units: dict[str, int]) -> None:
+    for line_id, count in units.items():
+        ledger = found.get(line_id)
+        if ledger is None:
+            ledger = found[line_id] = Ledger()
+        setattr(ledger, name, getattr(ledger, name) + count)
+
+
 def total(order: Order) -> Ledger:
-    """The order's quantities, all lines in sum."""
+    """The order's quantities, all lines in sum, but for `lost` and `restocked`, on which nothing depends."""
     ordered = cancelled = allocated = backordered = 0
     for line in order.lines.values():
         ordered += line.ordered
@@ -332,7 +553,12 @@ def total(order: Order) -> Ledger:
         allocated += line.allocated
         backordered += line.backordered
     released = picked = packed = shipped = delivered = 0
-    for shipment in order.shipments.values():
+    if order.compound:
+        at = _reached(order)
+        released, picked, packed, shipped, delivered = (
+            sum(at.get(step, _NOTHING).values()) for step in (*STEPS, "delivered")
+        )
+    for shipment in () if order.compound else order.shipments.values():
         reached = shipment.reached()
         if not reached:
             continue
@@ -342,7 +568,16 @@ def total(order: Order) -> Ledger:
             packed += sum(reached["packed"].values())
             shipped += sum(reached["shipped"].values())
             delivered += sum(reached["delivered"].values())
-    return Ledger(ordered, cancelled, allocated, backordered, released, picked, packed, shipped, delivered)
+    whole = Ledger(ordered, cancelled, allocated, backordered, released, picked, packed, shipped, delivered)
+    finance = order.finance
+    if finance is not None:
+        whole.invoiced = sum(finance.invoiced().values())
+        whole.credited = sum(finance.credited().values())
+        lost = finance.lost_credited()
+        whole.lost_credited = sum(units for line_id, units in lost.items() if line_id in order.lines)
+    if order.returns:
+        whole.returned = sum(returned(order.returns).values())
+    return whole
 
 
 def header_status(order: Order, whole: Ledger) -> str:
@@ -355,10 +590,12 @@ def header_status(order: Order, whole: Ledger) -> str:
     if whole.returned:
         return "RETURNED" if whole.returned >= net else "PARTIALLY_RETURNED"
     if whole.delivered:
-        return "DELIVERED" if whole.delivered >= net else "PARTIALLY_DELIVERED"
+        if whole.delivered < net:
+            return "PARTIALLY_DELIVERED"
+        return "CLOSED" if order.finance is not None and _is_settled(order, whole) else "DELIVERED"
     if whole.shipped:
         return "SHIPPED" if whole.shipped >= net else "PARTIALLY_SHIPPED"
-    if any(hold.released_us is None for hold in order.holds.values()):
+    if order.is_held:
         return "ON_HOLD"
     if whole.released:
         return "IN_FULFILMENT"
@@ -367,3 +604,48 @@ def header_status(order: Order, whole: Ledger) -> str:
     if whole.backordered:
         return "BACKORDERED"
     return "CONFIRMED" if order.confirmed else "RECEIVED"
+
+
+def _is_settled(order: Order, whole: Ledger) -> bool:
+    """Whether a delivered order is reconciled and nothing of it is open."""
+    if finance_axis(whole.invoiced, whole.credited, whole.shipped) != "RECONCILED" or order.is_held:
+        return False
+    return not any(one.is_outstanding for one in order.returns.values())
+
+
+def is_over(order: Order) -> bool:
+    """Whether nothing of it is to be delivered any more: a hold of its customer does not hold it then."""
+    if order.status == "PARTIALLY_RETURNED":
+        whole = total(order)
+        return whole.delivered >= whole.net
+    return order.status in _OVER
+
+
+_OVER: Final = frozenset(("REJECTED", "CANCELLED", "RETURNED", "CLOSED", "DELIVERED"))
+
+
+class Axes(msgspec.Struct, frozen=True):
+    """What stands beside the status."""
+
+    finance: str
+    payment: str
+    returns: str
+
+
+def axes(order: Order) -> Axes:
+    whole = total(order)
+    return Axes(
+        finance_axis(whole.invoiced, whole.credited, whole.shipped),
+        payment_axis(order.finance, priced_amount(order)),
+        returns_axis(order.returns),
+    )
+
+
+def priced_amount(order: Order) -> int | None:
+    """What the order comes to by its lines' own prices, in billionths; None if any line has none."""
+    amount = 0
+    for line in order.lines.values():
+        if line.price is None:
+            return None
+        amount += billionths(line.price) * line.open
+    return amount

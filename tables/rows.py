@@ -6,6 +6,16 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 
+class ReadRows(Protocol):
+    """The same, only to be read; nobody may change what it gives."""
+
+    def get(self, key: bytes) -> Any: ...
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
+        """All rows below a prefix, in the order of their keys."""
+        ...
+
+
 class Rows(Protocol):
     scratch: dict[bytes, Any]
     """What is worked out from rows and kept beside them. It may be empty at any time, but is never ahead of

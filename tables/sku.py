@@ -2,27 +2,38 @@
 
 The state is several rows, so that an event costs what it changes and not what there is:
 
-    <sku>                 Head        stock by cell, active holds, totals: what ATP is computed from
+    <sku>                 Head        stock by cell, active holds, fences, totals: what ATP now is made of
     <sku> 0 a<order>      Allocation  what an order wants, has and lacks here, while anything is open
     <sku> 0 z<order>      Allocation  the same once nothing is open
+    <sku> 0 d             Dated       supply, demand and plans by day, in sum; absent where there is none
+    <sku> 0 p<supply>     Supply      one supply
     <sku> 0 q             Queue       who waits for stock, by rank
     <sku> 0 h<hold>       PastHold    how a hold ended
     <sku> 0 s<shipment>   ShipmentOf  whose a shipment is, for stock facts that name only the shipment
+    0 W<sku>              True        while the SKU has anything that a change of the network may move
 
-All quantities are integers in base units, signed where a figure can be short.
+and those of the catalog, see there. All quantities are integers in base units, signed where a figure can be
+short; days are days since 1970-01-01.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
 HOLDS_MAX: Final = 10_000
 """Holds that stand on one SKU at a time; more are refused. It bounds the head's size."""
+FENCES_MAX: Final = 1_000
+"""Ring-fences of one SKU; more are noted and not taken."""
 NOTES_MAX: Final = 20
 """Remarks kept on a SKU; the oldest go first, their events stay in the log."""
+ANYWHERE: Final = ""
+"""Stands for the location of demand that names none, in keys of dated demand."""
+Rank: TypeAlias = tuple[int, int, str]
+"""(priority where the policy ranks by it, placed_us, order_id): the least comes first."""
+WATCH_PREFIX: Final = b"\x00W"
 
 
 class Cell(msgspec.Struct, array_like=True, gc=False):
@@ -69,25 +80,48 @@ class Hold(msgspec.Struct, array_like=True, gc=False):
 
 
 class Supply(msgspec.Struct, array_like=True, gc=False):
-    """A supply as its source last stated it; kept for dated promises."""
+    """A supply as its source last stated it. `due` is a day there. Until it is `scheduled` only what was
+    received for it is known."""
 
-    location: str
-    qty: int
-    due: str
-    firmness: str
+    supply_id: str
+    location: str = ""
+    qty: int = 0
+    due: int = 0
+    firmness: str = "planned"
     received: int = 0
     cancelled: bool = False
+    scheduled: bool = False
+    event_id: str = ""
+
+    @property
+    def open(self) -> int:
+        """Units still to come."""
+        return 0 if self.cancelled or not self.scheduled else max(0, self.qty - self.received)
 
 
 class Fence(msgspec.Struct, array_like=True, gc=False):
-    """A ring-fence as its source last stated it; kept for channel figures."""
+    """A ring-fence as its source last stated it. In force from `from_us` on and before `to_us`."""
 
     location: str | None
     channel: str
     qty: int
-    valid_from: str | None
-    valid_to: str | None
     rank: int
+    valid_from: str | None = None
+    valid_to: str | None = None
+    from_us: int | None = None
+    to_us: int | None = None
+    used: int = 0
+    """Units of the channel there that are committed, held, or shipped since the fence was first set."""
+
+    @property
+    def left(self) -> int:
+        return max(0, self.qty - self.used)
+
+    def in_force(self, from_us: int, until_us: int) -> bool:
+        """At any instant from `from_us` on and before `until_us`."""
+        return (self.from_us is None or self.from_us < until_us) and (
+            self.to_us is None or from_us < self.to_us
+        )
 
 
 class Note(msgspec.Struct, array_like=True, gc=False):
@@ -100,14 +134,13 @@ class Note(msgspec.Struct, array_like=True, gc=False):
 
 
 class Head(msgspec.Struct, array_like=True, gc=False):
-    """See the module. This row is the `atp` projection too."""
+    """See the module."""
 
     sku: str
     cells: dict[str, Cell] = {}
     backordered: int = 0
     """Due and not covered, of lines that take any location."""
     holds: dict[str, Hold] = {}
-    supply: dict[str, Supply] = {}
     fences: dict[str, Fence] = {}
     notes: list[Note] = []
     waiting: int = 0
@@ -121,7 +154,16 @@ class Head(msgspec.Struct, array_like=True, gc=False):
     short: dict[str, int] = {}
     """Location -> units committed beyond the stock that can't be taken back: warehouses work on them."""
     known: bool = False
-    """Whether any stock or supply fact ever named this SKU; orders alone do not make one."""
+    """Whether any stock, supply or catalog fact ever named this SKU; orders alone do not make one."""
+    dated: bool = False
+    """Whether there is a Dated row."""
+    goods: bool = False
+    """Whether there is a Goods row."""
+    tracked: bool = True
+    watched: bool = False
+    """Whether there is a row by which a change of the network finds this SKU."""
+    by_priority: bool = False
+    """Whether the ranks of its orders count their priority."""
 
     def cell(self, location: str) -> Cell:
         cell = self.cells.get(location)
@@ -137,6 +179,20 @@ class Head(msgspec.Struct, array_like=True, gc=False):
         return min(hold.expires_us for hold in self.holds.values()) if self.holds else None
 
 
+Plan: TypeAlias = tuple[int, str, int]
+"""(ship day, location, units)."""
+
+
+class Told(msgspec.Struct, array_like=True, gc=False):
+    """What an order was last told of a line."""
+
+    want: int = 0
+    backordered: int = 0
+    allocated: dict[str, int] = {}
+    """Location -> units, shipped ones included: shipping alone is no news to the order."""
+    promises: list[Plan] = []
+
+
 class Taken(msgspec.Struct, array_like=True, gc=False):
     """One line of an order at this SKU."""
 
@@ -149,15 +205,68 @@ class Taken(msgspec.Struct, array_like=True, gc=False):
     """Location -> units on released shipments, those that left included. Such units are not taken back."""
     shipped: dict[str, int] = {}
     backordered: int = 0
-    told: tuple[int, dict[str, int]] = (0, {})
-    """(backordered, allocated by location) as last answered."""
+    """Due and not covered."""
+    later: int = 0
+    """Not covered of a line whose day has not come."""
+    day: int | None = None
+    """When it is to ship; None: today, whenever today is."""
+    due: bool = True
+    """Whether its day has come."""
+    cap: int | None = None
+    queues: bool = True
+    pool: str | None = None
+    sure: list[Plan] = []
+    """When and where its allocated units ship, those that left included: as promised when they were taken."""
+    plan: list[Plan] = []
+    """When and where units that are not covered are to ship: stock and supply are kept for them."""
+    leads: list[Plan] = []
+    """The same for units that are promised for after the lead time, whatever there is then."""
+    hoped: int | None = None
+    """The last day of what was promised before it got worse; None: it has not."""
+    told: Told = msgspec.field(default_factory=Told)
+    lot: int = 1
+    """It takes whole multiples of this only."""
 
     @property
     def allocated(self) -> int:
         return sum(self.cells.values()) + sum(self.shipped.values())
 
+    @property
+    def uncovered(self) -> int:
+        return self.backordered + self.later
+
+    @property
+    def planned(self) -> int:
+        if not self.plan and not self.leads:
+            return 0
+        return sum(units for _, _, units in self.plan) + sum(units for _, _, units in self.leads)
+
+    @property
+    def takes(self) -> int:
+        """Units it may be given now."""
+        if self.cap is None:
+            return self.backordered
+        return max(0, min(self.backordered, self.cap - self.allocated))
+
+    @property
+    def promises(self) -> list[Plan]:
+        """When all its units ship, by day; what nothing covers is in none of them."""
+        if not self.plan and not self.leads:
+            return self.sure
+        merged: dict[tuple[int, str], int] = {}
+        for day, location, units in self.sure + self.plan + self.leads:
+            merged[day, location] = merged.get((day, location), 0) + units
+        return [(day, location, merged[day, location]) for day, location in sorted(merged)]
+
+    def lose(self, units: int) -> None:
+        """Units it had are not covered any more."""
+        if self.due:
+            self.backordered += units
+        else:
+            self.later += units
+
     def by_location(self) -> dict[str, int]:
-        """Location -> units allocated, shipped ones included: shipping alone is no news to the order."""
+        """Location -> units allocated, shipped ones included."""
         found = dict(self.cells)
         for location, units in self.shipped.items():
             found[location] = found.get(location, 0) + units
@@ -166,9 +275,11 @@ class Taken(msgspec.Struct, array_like=True, gc=False):
     @property
     def is_news(self) -> bool:
         """Whether the line has something else than its order was last told."""
-        backordered, cells = self.told
-        return self.backordered != backordered or cells != (
-            self.by_location() if self.shipped else self.cells
+        told = self.told
+        return (
+            self.backordered != told.backordered
+            or (self.by_location() if self.shipped else self.cells) != told.allocated
+            or self.promises != told.promises
         )
 
     def protected(self, location: str) -> int:
@@ -195,17 +306,26 @@ class Allocation(msgspec.Struct, array_like=True, gc=False):
     """shipment_id -> location -> units that left, as the order's facts say."""
     issued: dict[str, dict[str, int]] = {}
     """shipment_id (or "") -> location -> units issued, as the warehouse's stock facts say."""
+    sourced: bool = False
+    """Whether the order says how it is sourced."""
+    keeps_safety: bool = False
+    returns: dict[str, tuple[int, int, int]] = {}
+    """Location -> units in quality control, sellable and damaged that its returns have brought."""
+    ranks_first: int = 0
+    """Its priority where the policy ranks by it, else 0."""
+    tracked: bool = True
+    """False: its units move no stock."""
 
     @property
-    def rank(self) -> tuple[int, str]:
-        """First in line comes first: `fifo` by when the order was placed, ties by its id, so that all SKUs
-        of a basket agree on who is first."""
-        return (self.placed_us, self.order_id)
+    def rank(self) -> Rank:
+        """First in line comes first: by when the order was placed, after its priority if the policy says so,
+        ties by its id, so that all SKUs of a basket agree on who is first."""
+        return (self.ranks_first, self.placed_us, self.order_id)
 
     @property
     def is_open(self) -> bool:
         for line in self.lines.values():
-            if line.backordered or line.cells:
+            if line.backordered or line.cells or line.later:
                 return True
         return False
 
@@ -216,11 +336,27 @@ class Allocation(msgspec.Struct, array_like=True, gc=False):
                 return True
         return False
 
+    @property
+    def is_firm(self) -> bool:
+        """Whether what is planned for it is kept from others. What it may not take though it is there, since
+        it lacks something elsewhere, is only set aside by rank: nobody's units are kept in vain."""
+        if self.parked:
+            return False
+        for line in self.lines.values():
+            if line.cap is not None and line.allocated >= line.cap < line.want:
+                return False
+            if self.complete and line.planned < line.uncovered:
+                return False
+        return True
+
+    def channel_of(self, line: Taken) -> str:
+        return self.channel if line.pool is None else line.pool
+
 
 class Queue(msgspec.Struct, array_like=True, gc=False):
     """Orders with backordered units here, sorted by rank."""
 
-    entries: list[tuple[int, str]] = []
+    entries: list[Rank] = []
 
 
 class PastHold(msgspec.Struct, array_like=True, gc=False):
@@ -239,167 +375,26 @@ class ShipmentOf(msgspec.Struct, array_like=True, gc=False):
     issued: dict[str, int] = {}
 
 
-class Footprint(msgspec.Struct, array_like=True, gc=False):
-    """What one allocation contributes to its SKU's head; the head moves by the difference of two."""
+class Dated(msgspec.Struct, array_like=True, gc=False):
+    """What is known of a SKU by day, in sum over supplies and lines; what is 0 is left out."""
 
-    committed: dict[str, int]
-    backordered: dict[str | None, int]
-    gone: dict[str, int]
+    supply: dict[str, dict[int, list[int]]] = {}
+    """Location -> due day -> open units by firmness, in the order of FIRMNESS."""
+    demand: dict[str, dict[int, list[int]]] = {}
+    """Location or ANYWHERE -> requested day -> [allocated, not covered, of these due] units that have not
+    shipped, of lines that name a day. Units not covered count where they are planned, else where the line
+    asks for them."""
+    plans: dict[str, dict[str, dict[int, int]]] = {}
+    """Location -> channel -> ship day -> units that are not covered and promised for then."""
+    soft: int = 0
+    """Orders that may be promised more though nothing else is dated, as they may not take what is there: they
+    are looked at again with each event."""
+    leads: int = 0
+    """Orders that are promised units for after the lead time, and may have them sooner."""
 
-
-NO_FOOTPRINT: Final = Footprint({}, {}, {})
-
-
-def footprint(allocation: Allocation) -> Footprint:
-    """Committed and gone units by location, and backordered ones by the location asked for (None: any).
-
-    The same shipment can be told twice, by `shipment.shipped` and by `inventory.issued`; its units leave
-    once: per shipment and location the greater of the two counts. Issues that name no shipment stand for
-    shipped units that no other issue explains. Units issued but not yet told as shipped are still in the
-    lines' cells, but no longer committed: they have left.
-    """
-    committed: dict[str, int] = {}
-    backordered: dict[str | None, int] = {}
-    for line in allocation.lines.values():
-        for location, units in line.cells.items():
-            committed[location] = committed.get(location, 0) + units
-        if line.backordered:
-            backordered[line.location] = backordered.get(line.location, 0) + line.backordered
-    gone: dict[str, int] = {}
-    for cells in allocation.shipments.values():
-        for location, units in cells.items():
-            gone[location] = gone.get(location, 0) + units
-    for location, units in ahead(allocation, gone).items():
-        gone[location] = gone.get(location, 0) + units
-        if location in committed:
-            committed[location] = max(0, committed[location] - units)
-    return Footprint(committed, backordered, gone)
+    @property
+    def is_empty(self) -> bool:
+        return not (self.supply or self.demand or self.plans or self.soft or self.leads)
 
 
-def ahead(allocation: Allocation, shipped: dict[str, int] | None = None) -> dict[str, int]:
-    """Location -> units that stock facts say have left for an order beyond what its shipments say."""
-    found: dict[str, int] = {}
-    if allocation.issued:
-        if shipped is None:
-            shipped = {}
-            for cells in allocation.shipments.values():
-                for location, units in cells.items():
-                    shipped[location] = shipped.get(location, 0) + units
-        unexplained = dict(shipped)
-        for shipment, cells in allocation.issued.items():
-            told = allocation.shipments.get(shipment, {})
-            for location, units in cells.items():
-                if shipment:
-                    found[location] = found.get(location, 0) + max(0, units - told.get(location, 0))
-                    unexplained[location] = unexplained.get(location, 0) - min(units, told.get(location, 0))
-        for location, units in allocation.issued.get("", {}).items():
-            found[location] = found.get(location, 0) + max(0, units - unexplained.get(location, 0))
-    return found
-
-
-def settle_footprint(head: Head, before: Footprint, after: Footprint) -> bool:
-    """Moves the head by what an allocation's footprint has changed; in the order of dicts, never of sets,
-    since cells are written in the order in which they appear. Whether units may have become free by it."""
-    freed = False
-    for location in before.committed | after.committed:
-        change = after.committed.get(location, 0) - before.committed.get(location, 0)
-        if change:
-            head.cell(location).committed += change
-            left = after.gone.get(location, 0) - before.gone.get(location, 0)
-            freed = freed or change + left < 0
-    for asked in before.backordered | after.backordered:
-        change = after.backordered.get(asked, 0) - before.backordered.get(asked, 0)
-        freed = freed or change < 0  # units that were set aside for it
-        if change and asked is None:
-            head.backordered += change
-        elif change and asked is not None:
-            head.cell(asked).backordered += change
-    for location in before.gone | after.gone:
-        change = after.gone.get(location, 0) - before.gone.get(location, 0)
-        if change:
-            head.cell(location).sellable -= change
-            freed = freed or change < 0
-    return freed
-
-
-def locations_by_rank(head: Head) -> list[str]:
-    """Locations in the order in which they are asked; nearest first once locations have ranks."""
-    return sorted(head.cells)
-
-
-def choose(
-    open_by_location: dict[str, int], order: list[str], line: Taken, qty: int, single: bool, max_splits: int
-) -> dict[str, int]:
-    """Which cells give up to `qty` units to a line: location -> units, possibly nothing.
-
-    `single`: one location gives all or none does. Otherwise the first in order give what they have, from at
-    most `max_splits` locations (0: no limit), those the line already has included.
-    """
-    candidates = order if line.location is None else [line.location]
-    if single:
-        wanted = [loc for loc in line.cells if line.cells[loc]] or candidates
-        for location in wanted:
-            if open_by_location.get(location, 0) >= qty:
-                return {location: qty}
-        return {}
-    used = {loc for loc, units in line.cells.items() if units}
-    chosen: dict[str, int] = {}
-    for location in candidates:
-        if qty <= 0:
-            break
-        units = min(qty, open_by_location.get(location, 0))
-        if units <= 0 or (max_splits and location not in used and len(used) >= max_splits):
-            continue
-        used.add(location)
-        chosen[location] = units
-        qty -= units
-    return chosen
-
-
-def set_aside(open_by_location: dict[str, int], order: list[str], location: str | None, qty: int) -> None:
-    """Takes units that wait out of what those behind may have: a rank is kept, not only a place."""
-    for name in order if location is None else [location]:
-        units = min(qty, max(0, open_by_location.get(name, 0)))
-        if units:
-            open_by_location[name] -= units
-            qty -= units
-        if qty == 0:
-            return
-
-
-def give_back(line: Taken, units: int) -> int:
-    """Returns up to `units` to the cells they were taken from, the last first, those at work in a
-    warehouse never; how many could not be returned."""
-    for location in sorted(line.cells, reverse=True):
-        back = min(units, line.cells[location] - line.protected(location))
-        if back > 0:
-            take(line, location, back)
-            units -= back
-        if units == 0:
-            break
-    return units
-
-
-def consume(line: Taken, location: str, units: int) -> None:
-    """Units of a line have left from `location`: they come out of its cells, that very one first."""
-    here = min(units, line.cells.get(location, 0))
-    if here:
-        take(line, location, here)
-        units -= here
-    for other in sorted(line.cells):
-        if units == 0:
-            return
-        there = min(units, line.cells[other])
-        take(line, other, there)
-        units -= there
-
-
-def take(line: Taken, location: str, units: int) -> None:
-    """Takes units out of one cell of a line; none if there are none to take."""
-    if units <= 0:
-        return
-    left = line.cells[location] - units
-    if left:
-        line.cells[location] = left
-    else:
-        del line.cells[location]
+FIRMNESS: Final = ("firm", "in_transit", "planned")

@@ -1,4 +1,4 @@
-"""What each `inventory` fact does to a SKU."""
+"""What each fact about a SKU does to it: `inventory` facts, and its own part of the catalog."""
 
 from __future__ import annotations
 
@@ -7,14 +7,25 @@ from typing import Any, Final
 
 from springtide.codecs import facts as f
 from springtide.codecs.times import SECOND_US
+from springtide.tables import calendar
 from springtide.tables.allocation import Sku
-from springtide.tables.atp import available_now
+from springtide.tables.catalog import Goods, Prices, policy_of, prices_key
+from springtide.tables.footprint import schedule_supply, use_fences
+from springtide.tables.picture import NOBODY, Picture
 from springtide.tables.rows import Rows
-from springtide.tables.sku import HOLDS_MAX, Cell, Fence, Hold, PastHold, Supply, locations_by_rank
+from springtide.tables.sku import (
+    FENCES_MAX,
+    HOLDS_MAX,
+    Cell,
+    Fence,
+    Hold,
+    PastHold,
+    Supply,
+)
 
 
 class Stock:
-    """One inventory fact, applied: `event_id` and `fact_us` are the fact's own, `now_us` is stream time."""
+    """One fact about a SKU, applied: `event_id` and `fact_us` are the fact's own, `now_us` is stream time."""
 
     __slots__ = ("event_id", "fact_us", "now_us", "rows", "sku")
 
@@ -27,8 +38,29 @@ class Stock:
 
     def apply(self, data: f.Data) -> None:
         """Applies the fact and settles who gets what."""
+        head = self.sku.head
+        head.known = head.known or not isinstance(data, SAY_NOTHING_OF_A_SKU)
+        self.sku.cause = _CAUSES.get(type(data), "stock_shortage")
+        self.sku.see_policy()
         _APPLY[type(data)](self, data)
         self.sku.freed = True
+        self.sku.settle()
+
+    def come_by(self) -> None:
+        """What is due at `now_us` takes effect: holds die, lines come due, fences start and end, a new day
+        begins."""
+        self.sku.see_policy()
+        self.sku.cause = "supplier_late"
+        for fence in self.sku.head.fences.values():
+            if self.now_us in (fence.from_us, fence.to_us):
+                self.sku.cause = "allocation_policy"
+        for hold in sorted(self.sku.head.holds.values(), key=lambda h: (h.expires_us, h.hold_id)):
+            if hold.expires_us <= self.now_us:
+                self._free(hold)
+                if hold.pledged_to is None:
+                    self._end(hold.hold_id, "expired", sum(hold.cells.values()), 0)
+        self.sku.come_due()
+        self.sku.freed = self.sku.retime = True
         self.sku.settle()
 
     # --- stock ---
@@ -48,13 +80,18 @@ class Stock:
 
     def moved(self, d: f.InventoryMoved) -> None:
         cell = self._cell(d.location)
+        if d.from_bucket == "sellable":
+            self.sku.cause = "quality_hold" if d.to_bucket != "reserved_other" else "stock_shortage"
         setattr(cell, d.from_bucket, getattr(cell, d.from_bucket) - d.qty)
         setattr(cell, d.to_bucket, getattr(cell, d.to_bucket) + d.qty)
 
     def received(self, d: f.InventoryReceived) -> None:
         self._cell(d.location).sellable += d.qty
-        if d.supply_id is not None and d.supply_id in self.sku.head.supply:
-            self.sku.head.supply[d.supply_id].received += d.qty
+        if d.supply_id is not None:
+            supply = self._supply(d.supply_id) or Supply(d.supply_id, d.location)
+            was_open = supply.open
+            supply.received += d.qty
+            self._put_supply(supply, supply.open - was_open)
 
     def issued(self, d: f.InventoryIssued) -> None:
         self.sku.issue(d.location, d.qty, d.order_id, d.shipment_id)
@@ -62,33 +99,109 @@ class Stock:
     def safety_stock(self, d: f.SafetyStockSet) -> None:
         self._cell(d.location).safety_stock = d.qty
 
-    # --- kept for dated promises and channels ---
+    # --- supply ---
 
     def supply_scheduled(self, d: f.SupplyScheduled) -> None:
-        known = self.sku.head.supply.get(d.supply_id)
-        received = 0 if known is None else known.received
-        self.sku.head.supply[d.supply_id] = Supply(d.location, d.qty, d.due, d.firmness, received)
+        supply = self._supply(d.supply_id) or Supply(d.supply_id)
+        self._put_supply(supply, -supply.open)
+        self._cell(d.location)
+        supply.location, supply.qty, supply.firmness = d.location, d.qty, d.firmness
+        supply.due = self._day(d.due, d.location)
+        supply.scheduled, supply.cancelled = True, False
+        self._put_supply(supply, supply.open)
 
     def supply_rescheduled(self, d: f.SupplyRescheduled) -> None:
-        known = self.sku.head.supply.get(d.supply_id)
-        if known is None:
-            self._note("supply_unknown", f"supply {d.supply_id} was rescheduled before it was scheduled")
-            return
-        known.due = d.due or known.due
-        known.qty = known.qty if d.qty is None else d.qty
+        supply = self._known_supply(d.supply_id, "rescheduled")
+        if supply is not None:
+            self._put_supply(supply, -supply.open)
+            supply.due = supply.due if d.due is None else self._day(d.due, supply.location)
+            supply.qty = supply.qty if d.qty is None else d.qty
+            self._put_supply(supply, supply.open)
 
     def supply_cancelled(self, d: f.SupplyCancelled) -> None:
-        known = self.sku.head.supply.get(d.supply_id)
-        if known is None:
-            self._note("supply_unknown", f"supply {d.supply_id} was cancelled before it was scheduled")
-            return
-        known.cancelled = True
+        supply = self._known_supply(d.supply_id, "cancelled")
+        if supply is not None:
+            self._put_supply(supply, -supply.open)
+            supply.cancelled = True
+            self._put_supply(supply, 0)
+
+    def _day(self, due: str, location: str) -> int:
+        return calendar.day_of(due, self.sku.network.place(location).timezone)
+
+    def _supply(self, supply_id: str) -> Supply | None:
+        row: Supply | None = self.rows.get(self._supply_key(supply_id))
+        return row
+
+    def _known_supply(self, supply_id: str, what: str) -> Supply | None:
+        supply = self._supply(supply_id)
+        if supply is None or not supply.scheduled:
+            self._note("supply_unknown", f"supply {supply_id} was {what} before it was scheduled")
+            return None
+        return supply
+
+    def _put_supply(self, supply: Supply, more: int) -> None:
+        """Writes a supply of which `more` units are to come than before."""
+        if more:
+            schedule_supply(self.sku.date(), supply, more)
+        supply.event_id = self.event_id
+        self.rows.put(self._supply_key(supply.supply_id), supply)
+
+    def _supply_key(self, supply_id: str) -> bytes:
+        return self.sku.key + b"\x00p" + supply_id.encode()
+
+    # --- fences ---
 
     def fence(self, d: f.FenceSet) -> None:
-        fences = self.sku.head.fences
-        fences[f"{d.location or '*'} {d.channel}"] = Fence(
-            d.location, d.channel, d.qty, d.valid_from, d.valid_to, d.rank
+        sku = self.sku
+        fences = sku.head.fences
+        key = f"{d.location or '*'} {d.channel}"
+        known = fences.get(key)
+        sku.retime = True
+        if d.qty == 0:
+            fences.pop(key, None)
+            return
+        if known is None and len(fences) >= FENCES_MAX:
+            self._note("fence_refused", f"a fence for {d.channel} came when {FENCES_MAX} stood already")
+            return
+        zone = "UTC" if d.location is None else sku.network.place(d.location).timezone
+        from_us, to_us = calendar.span_us(d.valid_from, d.valid_to, zone)
+        fences[key] = Fence(
+            *(d.location, d.channel, d.qty, d.rank, d.valid_from, d.valid_to, from_us, to_us),
+            self._used(d.channel, d.location) if known is None else known.used,
         )
+
+    def _used(self, channel: str, location: str | None) -> int:
+        """Units of a channel that are committed or held at a location, or (None) anywhere."""
+        used = 0
+        for row in self.sku.open_rows():
+            for line in row.lines.values():
+                if row.tracked and row.channel_of(line) == channel:
+                    used += sum(units for where, units in line.cells.items() if location in (None, where))
+        for hold in self.sku.head.holds.values():
+            if hold.channel == channel:
+                used += sum(units for where, units in hold.cells.items() if location in (None, where))
+        return used
+
+    # --- the catalog ---
+
+    def product(self, d: f.ProductUpserted) -> None:
+        goods = self.sku.goods
+        self.sku.set_goods(Goods(d, goods.discontinued, goods.policy))
+
+    def discontinued(self, _: f.ProductDiscontinued) -> None:
+        goods = self.sku.goods
+        self.sku.set_goods(Goods(goods.product, True, goods.policy))
+
+    def own_policy(self, d: f.PolicySet) -> None:
+        goods = self.sku.goods
+        version = 0 if goods.policy is None else goods.policy.version
+        self.sku.set_goods(Goods(goods.product, goods.discontinued, policy_of(d, version + 1)))
+
+    def price(self, d: f.PriceSet) -> None:
+        key = prices_key(self.sku.key)
+        prices: Prices = self.rows.get(key) or Prices()
+        prices.set(d)
+        self.rows.put(key, prices)
 
     # --- holds ---
 
@@ -102,15 +215,7 @@ class Stock:
         if expires_us <= self.now_us:
             self._end(d.hold_id, "expired", d.qty, 0)
             return
-        places = [d.location] if d.location is not None else locations_by_rank(head)
-        room = {
-            p: max(0, head.cells.get(p, _NO_STOCK).free - head.cells.get(p, _NO_STOCK).safety_stock)
-            for p in places
-        }
-        available = available_now(head, d.location)
-        if d.location is not None:
-            available -= head.backordered  # who takes any location waits for this one too
-        left = max(0, min(sum(room.values()), available))
+        places, room, left = self._promisable(d.location, d.channel)
         if d.qty > left:
             self._end(d.hold_id, "refused", d.qty, left)
             self._note("hold_refused", f"hold {d.hold_id} asked for {d.qty}, {left} were left")
@@ -125,13 +230,38 @@ class Stock:
             units = min(wanted, room[place])
             if units:
                 cells[place] = units
-                head.cell(place).held += units
                 wanted -= units
-        head.holds[d.hold_id] = Hold(d.hold_id, expires_us, d.owner, d.channel, cells, self.fact_us)
+        hold = head.holds[d.hold_id] = Hold(d.hold_id, expires_us, d.owner, d.channel, cells, self.fact_us)
+        for place, units in cells.items():
+            self._hold(hold, place, units)
+        self.sku.retime = True
+
+    def _promisable(self, location: str | None, channel: str | None) -> tuple[list[str], dict[str, int], int]:
+        """(locations nearest first, what a new promise may take from each now, and from all)."""
+        sku = self.sku
+        head = sku.head
+        places = sku.open_locations()
+        if location is not None:
+            places = [location] if sku.network.place(location).open else []
+        if not (head.dated or head.fences or sku.goods.policy or sku.network.policy.version):
+            none = Cell()
+            cells = {place: head.cells.get(place, none) for place in places}
+            room = {place: max(0, cell.free - cell.safety_stock) for place, cell in cells.items()}
+            others = cells if location is not None else {p: head.cells[p] for p in places}
+            whole = sum(cell.free - cell.safety_stock for cell in others.values()) - head.backordered
+            return places, room, max(0, min(sum(room.values()), whole))
+        picture = Picture(self.rows, head.sku, self.now_us)
+        who = NOBODY if channel is None else channel
+        room = {place: max(0, picture.series(place, who, "look_ahead").atp[0]) for place in places}
+        whole = picture.network_series(who, "look_ahead").atp[0] if location is None else sum(room.values())
+        if location is not None and sku.policy.carry_shortage:
+            whole -= picture.backordered_anywhere()  # who takes any location waits for this one too
+        return places, room, max(0, min(sum(room.values()), whole))
 
     def hold_extended(self, d: f.HoldExtended) -> None:
         hold = self._active(d.hold_id, "extended")
         if hold is not None:
+            self.sku.retime = True
             hold.expires_us = max(hold.expires_us, self.fact_us + d.ttl_s * SECOND_US)
 
     def hold_released(self, d: f.HoldReleased) -> None:
@@ -152,17 +282,7 @@ class Stock:
             self.sku.head.pledges[d.hold_id] = d.order_id
             self.sku.head.holds[d.hold_id] = hold
             for location, units in hold.cells.items():
-                self.sku.head.cell(location).held += units
-
-    def expire(self) -> None:
-        """Ends each hold that is dead at `now_us`."""
-        for hold in sorted(self.sku.head.holds.values(), key=lambda h: (h.expires_us, h.hold_id)):
-            if hold.expires_us <= self.now_us:
-                self._free(hold)
-                if hold.pledged_to is None:
-                    self._end(hold.hold_id, "expired", sum(hold.cells.values()), 0)
-        self.sku.freed = True
-        self.sku.settle()
+                self._hold(hold, location, units)
 
     def _active(self, hold_id: str, wish: str) -> Hold | None:
         hold = self.sku.head.holds.get(hold_id)
@@ -171,15 +291,21 @@ class Stock:
         past = self._past(hold_id)
         if wish != "released" and (past is None or past.state != wish):
             why = "is not known" if past is None else f"was {past.state}"
-            left = max(0, available_now(self.sku.head))
+            left = self._promisable(None, None)[2]
             self._note(f"hold_not_{wish}", f"hold {hold_id} {why}; {left} are left")
         return None
 
     def _free(self, hold: Hold) -> None:
         del self.sku.head.holds[hold.hold_id]
         self.sku.head.pledges.pop(hold.hold_id, None)
+        self.sku.retime = True
         for location, units in hold.cells.items():
-            self.sku.head.cell(location).held -= units
+            self._hold(hold, location, -units)
+
+    def _hold(self, hold: Hold, location: str, units: int) -> None:
+        self._cell(location).held += units
+        if self.sku.head.fences:
+            use_fences(self.sku.head, hold.channel, location, units)
 
     def _past(self, hold_id: str) -> PastHold | None:
         row: PastHold | None = self.rows.get(self.sku.past_hold_key(hold_id))
@@ -197,10 +323,9 @@ class Stock:
         self.sku.head.note(self.fact_us, kind, detail, self.event_id)
 
 
-_NO_STOCK: Final = Cell()
 SAY_NOTHING_OF_A_SKU: Final = (
     *(f.HoldPlaced, f.HoldExtended, f.HoldReleased, f.HoldConverted),
-    *(f.SupplyRescheduled, f.SupplyCancelled),
+    *(f.SupplyRescheduled, f.SupplyCancelled, f.PolicySet, f.PriceSet),
 )
 """Facts that a mistyped SKU may come by: it stays unknown, and an unknown SKU is never a 0."""
 
@@ -219,4 +344,18 @@ _APPLY: Final[dict[type[f.Data], Callable[[Stock, Any], None]]] = {
     f.HoldConverted: Stock.hold_converted,
     f.FenceSet: Stock.fence,
     f.SafetyStockSet: Stock.safety_stock,
+    f.ProductUpserted: Stock.product,
+    f.ProductDiscontinued: Stock.discontinued,
+    f.PolicySet: Stock.own_policy,
+    f.PriceSet: Stock.price,
 }
+_CAUSES: Final[dict[type[f.Data], str]] = {
+    f.SupplyScheduled: "supplier_late",
+    f.SupplyRescheduled: "supplier_late",
+    f.SupplyCancelled: "supplier_late",
+    f.InventoryCounted: "count_discrepancy",
+    f.InventoryAdjusted: "count_discrepancy",
+    f.FenceSet: "allocation_policy",
+    f.PolicySet: "allocation_policy",
+}
+"""Why promises get worse by a fact; any other takes stock away."""

@@ -113,7 +113,10 @@ class KafkaLog:
         while position < end:
             found = await _answered(self._probe.getmany(tp, timeout_ms=PROBE_WAIT_MS, max_records=1), problem)
             for record in found.get(tp, ()):
-                value = Record(*topic_partition, record.offset, record.timestamp, record.key, record.value)
+                headers = tuple(record.headers)
+                value = Record(
+                    *topic_partition, record.offset, record.timestamp, record.key, record.value, headers
+                )
                 return value if record.offset < end else None
             at = int(await _answered(self._probe.position(tp), problem))
             if at == position:

@@ -24,8 +24,8 @@ class MemoryStore:
         get = self._entries.get
         return [get(key) for key in keys]
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        for key in sorted(key for key in self._entries if key.startswith(prefix)):
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        for key in sorted(key for key in self._entries if key.startswith(prefix) and key >= start):
             yield key, self._entries[key]
 
     def write(self, puts: Iterable[tuple[bytes, bytes | None]], identity: str, position: int) -> None:

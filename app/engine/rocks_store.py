@@ -97,7 +97,7 @@ class RocksStore:
             raise StoreFailed(f"{self._folder} can't be read: {error}") from error
         return found
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         options = ReadOptions()
         after = _after(prefix)
         if after is not None:
@@ -106,7 +106,7 @@ class RocksStore:
         try:
             # `items` would end at a damaged block as if it were the last.
             found = self._db.iter(options)
-            found.seek(prefix)
+            found.seek(max(prefix, start))
             while found.valid():
                 yield found.key(), found.value()
                 found.next()

@@ -26,7 +26,9 @@ class Store(Protocol):
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]: ...
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]: ...
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """All entries below a prefix, from the key `start` on, in the order of their keys."""
+        ...
 
     def write(self, puts: Iterable[tuple[bytes, bytes | None]], identity: str, position: int) -> None:
         """Writes all (None deletes) and the position, in one atomic batch."""

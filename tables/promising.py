@@ -1,0 +1,201 @@
+"""Who is promised what for which day, of units that are not covered yet; and who gives way when it breaks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from springtide.codecs.times import DAY_US
+from springtide.tables.footprint import (
+    footprint,
+)
+from springtide.tables.grants import Grants
+from springtide.tables.lines import (
+    is_later,
+    is_worse,
+    less,
+    merge_plans,
+    take_out,
+    without_at,
+)
+from springtide.tables.ranks import may_hope, may_plan
+from springtide.tables.sku import (
+    Allocation,
+    Plan,
+    Taken,
+)
+
+BREAKS_MAX: Final = 1_000_000
+"""Rounds in which plans give way at one location in one event: a guard against a rule that never ends."""
+
+
+class Promising(Grants):
+    """See the module."""
+
+    __slots__ = ()
+
+    def _mend(self) -> None:
+        """Where plans are more than what is there and to come, the last in rank give way."""
+        places: list[str | None] = list(self.dated.plans)
+        if self.head.fences and self.rooms.fenced(None):
+            places.append(None)
+        for location in places:
+            for _ in range(BREAKS_MAX):
+                broken = self.rooms.breaks(location) if self.dated.plans else []
+                if not any(self._give_way(location, at, units) for at, units in broken):
+                    break
+
+    def _give_way(self, location: str | None, at: int, units: int) -> bool:
+        """Takes planned units out of the last in rank; whether there were any to take."""
+        rooms = self.rooms
+        for rank in self._last_first():
+            row = self.allocation(rank[2])
+            if row is None or row.rank != rank or not row.is_firm:
+                continue
+            for line_id in sorted(row.lines, reverse=True):
+                line = row.lines[line_id]
+                if not line.plan or not any(rooms.counts(plan, location, at) for plan in line.plan):
+                    continue
+                if not rooms.gives_way(location, row.channel_of(line), at):
+                    continue
+                before = footprint(row, bool(self.head.fences))
+                if row.complete:
+                    for each in row.lines.values():
+                        each.plan = []
+                elif self._is_single(row):
+                    line.plan = []
+                else:
+                    take_out(line, units, lambda plan: rooms.counts(plan, location, at))
+                self._settle_row(row, before)
+                return True
+        return False
+
+    def _plan(self) -> None:
+        """Plans what is not covered: of orders that this event touched and, where there may be room for
+        more or sooner, of those that hope for it, by rank."""
+        head = self.head
+        lead = self.goods.lead_time_days
+        wanting: dict[str, None] = {}
+        is_dated = head.dated or (self._dated_changed and not self.dated.is_empty)
+        has_more = is_dated or lead is not None
+        for row in self._touched.values():
+            for line in row.lines.values():
+                if (line.backordered or line.later) and (has_more or may_plan(row)) and may_hope(row, line):
+                    wanting[row.order_id] = None
+                    break
+        if (self.freed and (is_dated or lead is not None)) or (is_dated and self.dated.soft):
+            wanting |= self._ranks().hopes  # what is not kept for an order must be looked up again
+        if not wanting:
+            return
+        rows = [row for row in (self.allocation(order_id) for order_id in wanting) if row is not None]
+        rows.sort(key=lambda row: row.rank)
+        order = self.network.nearest_first(list(head.cells))
+        room = self._any_room()
+        for row in rows:
+            for line in row.lines.values():
+                if not line.uncovered or not may_hope(row, line) or not line.queues:
+                    continue
+                if not room and lead is None and not (line.plan or line.leads):
+                    continue
+                if self._plan_line(row, line, order, lead):
+                    room = self._any_room()
+
+    def _any_room(self) -> bool:
+        """Whether anything more can be planned at all."""
+        rooms = self.rooms
+        for location in self.head.cells:
+            if self.network.place(location).open:
+                planned = sum(sum(days.values()) for days in self.dated.plans.get(location, {}).values())
+                if rooms.level(location)[-1] > planned:
+                    return True
+        return False
+
+    def _plan_line(self, row: Allocation, line: Taken, order: list[str], lead: int | None) -> bool:
+        """Finds days for what a line lacks; whether that changed anything. What was promised stays as it is,
+        unless all of it can be had sooner."""
+        before = footprint(row, bool(self.head.fences))
+        old, firm = (line.plan, line.leads), row.is_firm
+        single, max_splits = self._is_single(row), self._max_splits(row)
+        anew = line.hoped is not None or not firm or bool(line.leads) or single
+        if anew and (line.plan or line.leads):
+            line.plan, line.leads = [], []
+            self._settle_row(row, before)
+            middle = footprint(row, bool(self.head.fences))
+        else:
+            middle = before
+        short = line.uncovered - line.planned
+        aside = self._set_aside_before(row)
+        found = self.rooms.find(row, line, short, single, max_splits, order, aside)
+        if line.lot > 1:
+            odd = (line.allocated + line.planned + sum(units for _, _, units in found)) % line.lot
+            found, _ = less(sorted(found), odd)
+        leads: list[Plan] = []
+        if lead is not None:
+            leads = self._lead(line, lead, old[1], line.uncovered - line.planned, found)
+            if leads:
+                found = [plan for plan in found if plan[0] <= leads[0][0]]
+        line.plan = merge_plans(line.plan, found)
+        line.leads = leads
+        if firm and is_later(line.plan + line.leads, old[0] + old[1]):
+            line.plan, line.leads = old
+        self._settle_row(row, middle)
+        return (line.plan, line.leads) != old
+
+    def _set_aside_before(self, row: Allocation) -> list[Plan]:
+        """What is planned for those before an order in rank and kept from nobody but those behind them."""
+        if not self.dated.soft:
+            return []
+        found: list[Plan] = []
+        for order_id in dict.fromkeys([*self._ranks().hopes, *self._touched]):
+            other = self.allocation(order_id)
+            if other is not None and other is not row and other.rank < row.rank and not other.is_firm:
+                for line in other.lines.values():
+                    found += line.plan
+        return found
+
+    def _lead(self, line: Taken, lead: int, known: list[Plan], units: int, found: list[Plan]) -> list[Plan]:
+        """What a line is promised for after the lead time: all that can't be had before."""
+        where = line.location or self.network.nearest_open(list(self.head.cells))
+        place = self.network.place(where)
+        if where is None or not place.open:
+            return []
+        day = place.ship_day(max(place.today(self.time_us) + lead, line.day or 0), self.time_us)
+        if known:
+            day, where = min(day, known[0][0]), known[0][1]
+        units -= sum(planned for when, _, planned in found if when <= day)
+        return [(day, where, units)] if units > 0 else []
+
+    def _promise(self, row: Allocation) -> None:
+        """Brings the promises of allocated units in step with where they are, and what a line hopes for with
+        what it is promised."""
+        for line in row.lines.values():
+            has = line.by_location() if line.shipped else line.cells
+            if not line.sure:
+                line.sure = sorted([(self._ships_on(where, line), where, has[where]) for where in has])
+                had = has
+            else:
+                had = {}
+                for _, where, units in line.sure:
+                    had[where] = had.get(where, 0) + units
+            if had != has:
+                for where, units in had.items():
+                    over = units - has.get(where, 0)
+                    if over > 0:
+                        line.sure = without_at(line.sure, where, over)
+                for where, units in has.items():
+                    more = units - had.get(where, 0)
+                    if more > 0:
+                        line.sure = merge_plans(line.sure, [(self._ships_on(where, line), where, more)])
+            if line.hoped is not None:
+                promises = line.promises
+                if not line.uncovered or (line.planned == line.uncovered and promises[-1][0] <= line.hoped):
+                    line.hoped = None
+            elif line.uncovered and self._asker != row.order_id and line.told.promises and is_worse(line):
+                line.hoped = line.told.promises[-1][0]
+
+    def _ships_on(self, location: str, line: Taken) -> int:
+        """The day on which units that a line gets now ship."""
+        place = self.network.place(location)
+        if not self.network.locations or place.is_plain:
+            today = self.time_us // DAY_US
+            return today if line.day is None or line.day < today else line.day
+        return place.ship_day(line.day or 0, self.time_us)
