@@ -6,23 +6,28 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol, TypeVar
 
 import msgspec
 import typer
 from rich.console import Console
 
 from springtide.app.commands.errors import USAGE, CommandError
-from springtide.app.drill.plan import FAULTS_MAX, WORKERS_MAX, Fault, plan, short_plan
-from springtide.app.drill.report import Screen, as_json, show
+from springtide.app.drill.plan import FAULTS_MAX, WORKERS_MAX, Fault, plan, rush_plan, short_plan
+from springtide.app.drill.push import PushDrill
+from springtide.app.drill.report import Screen, as_json, show, show_pushed
 from springtide.app.drill.run import Drill
 from springtide.app.logs import configure
 from springtide.app.settings import load
 
+T = TypeVar("T")
 STOPPED: Final = 130
+RUSH_RATE_PER_S: Final = 200.0
+RUSH_SKUS: Final = 200
+"""The trade that goes on beside a rush."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 commands = typer.Typer(
@@ -64,6 +69,74 @@ def kill(
     """Kill workers, broker and view under load, stop them, ruin their folders; then prove from the logs that
     nothing was lost, doubled or oversold. Exit status 1 if that fails."""
     faults = short_plan(seed) if short else plan(seed, kills, (1, 2) if workers is None else (workers,))
+    _in_folder(
+        data,
+        lambda folder, console: _drill(folder, faults, console, seed, rate, events, skus, None, json=json),
+    )
+
+
+@commands.command("rush")
+def rush(
+    orders: Annotated[int, typer.Option(min=1, max=99_999, help="Orders of one unit each.")] = 1_000,
+    units: Annotated[int, typer.Option(min=0, max=99_999, help="Units there are.")] = 300,
+    seed: Annotated[int, typer.Option(min=0, max=999_999, help="The same seed, the same faults.")] = 1,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A new or empty folder, which is kept; else a temporary one."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Far more orders than units of one SKU, from 12 producers, some told twice, while workers are killed:
+    exactly the units there are must be granted, none twice, to the same orders in every replay of the log."""
+    _in_folder(
+        data,
+        lambda folder, console: _drill(
+            folder,
+            rush_plan(seed),
+            console,
+            seed,
+            RUSH_RATE_PER_S,
+            0,
+            RUSH_SKUS,
+            (orders, units),
+            json=json,
+        ),
+    )
+
+
+@commands.command("push")
+def push(
+    down: Annotated[
+        float, typer.Option(min=1.0, metavar="SECONDS", help="So long is the receiver gone.")
+    ] = 120.0,
+    seed: Annotated[int, typer.Option(min=0, max=999_999, help="Of the trade.")] = 1,
+    rate: Annotated[float, typer.Option(min=1.0, metavar="PER_S", help="Events a second.")] = 300.0,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A new or empty folder, which is kept; else a temporary one."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """A receiver that is slow, failing, busy and gone, and processes killed meanwhile: each change of each order
+    must come to it, in order."""
+
+    def work(folder: Path, console: Console) -> bool:
+        settings = load(data_dir=folder, access="open", host="127.0.0.1")  # its own stack, for itself
+        configure(settings.log_level, json=False)
+        with Screen(console) as screen:
+            drill = PushDrill(settings, seed=seed, rate_per_s=rate, down_s=down, told=screen)
+            result = _stoppable(drill, drill.run)
+        if json:
+            sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+        else:
+            show_pushed(result, Console())
+        return result.ok
+
+    _in_folder(data, work)
+
+
+def _in_folder(data: Path | None, work: Callable[[Path, Console], bool]) -> None:
+    """Does the work in a folder that stays if it was named or if something is to be looked into there."""
     if data is not None and data.exists() and (not data.is_dir() or any(data.iterdir())):
         raise CommandError(
             f"The folder {data} is not empty, and a drill ruins what it works on.",
@@ -74,7 +147,7 @@ def kill(
     console = Console(stderr=True)
     keep = True
     try:
-        proven = _drill(folder, faults, console, seed, rate, events, skus, json=json)
+        proven = work(folder, console)
         keep = data is not None or not proven
     except KeyboardInterrupt:
         keep = data is not None
@@ -96,33 +169,54 @@ def _drill(
     rate: float,
     events: int,
     skus: int,
+    rush: tuple[int, int] | None,
     *,
     json: bool,
 ) -> bool:
     """Whether all was proven."""
-    settings = load(data_dir=folder)
+    settings = load(data_dir=folder, access="open", host="127.0.0.1")  # its own stack, for itself
     configure(settings.log_level, json=False)
     with Screen(console) as screen:
-        drill = Drill(settings, faults, seed=seed, rate_per_s=rate, events_min=events, skus=skus, told=screen)
-
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            if drill.ending:
-                drill.hurry()
-                return
-            drill.ending = True
-            raise KeyboardInterrupt
-
-        before = {number: signal.signal(number, stop) for number in _SIGNALS}
-        try:
-            result = drill.run()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        drill = Drill(
+            settings,
+            faults,
+            seed=seed,
+            rate_per_s=rate,
+            events_min=events,
+            skus=skus,
+            told=screen,
+            rush=rush,
+        )
+        result = _stoppable(drill, drill.run)
     if json:
         sys.stdout.write(msgspec.json.encode(as_json(result, seed)).decode() + "\n")
     else:
         show(result, Console())
     return result.verdict.ok
+
+
+class _Ends(Protocol):
+    ending: bool
+
+    def hurry(self) -> None: ...
+
+
+def _stoppable(drill: _Ends, work: Callable[[], T]) -> T:
+    """Does the work; a signal ends it as Ctrl-C does, one that comes while it ends makes that quick."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if drill.ending:
+            drill.hurry()
+            return
+        drill.ending = True
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    try:
+        return work()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -92,6 +92,13 @@ def short_plan(seed: int) -> list[Fault]:
     return [_fault(chance, number, kind, WORKERS_MAX) for number, kind in enumerate(kinds, 1)]
 
 
+def rush_plan(seed: int) -> list[Fault]:
+    """Three kills and, by the one that stays down until another has taken over, two rebalances."""
+    chance = random.Random(seed)  # noqa: S311
+    kinds = (Kind.KILL, Kind.TAKEOVER, Kind.KILL)
+    return [_fault(chance, number, kind, WORKERS_MAX) for number, kind in enumerate(kinds, 1)]
+
+
 def _fault(chance: random.Random, number: int, kind: Kind, workers: int) -> Fault:
     return Fault(
         number,

@@ -89,6 +89,22 @@ def compare(
     return found
 
 
+def allocated(url: str, order_ids: Sequence[str]) -> dict[str, int]:
+    """Order -> units allocated to all its lines, of those that the view knows. Raises DrillFailed."""
+    asker = Asker(url)
+    found: dict[str, int] = {}
+    try:
+        for order_id in order_ids:
+            status, answer = asker.get("/v1/orders/" + urllib.parse.quote(order_id, safe=""))
+            if status == http.HTTPStatus.OK:
+                found[order_id] = sum(line["allocated"] for line in answer["lines"])
+    except (OSError, http.client.HTTPException) as error:
+        raise DrillFailed(f"The view at {url} does not answer: {error!r}.") from error
+    finally:
+        asker.close()
+    return found
+
+
 def sku_difference(picture: Mapping[str, Any], answer: Mapping[str, Any]) -> str | None:
     """The first figure of an answer that is not what was recomputed, in words; None if there is none."""
     if not picture["known"]:
@@ -129,19 +145,20 @@ def order_difference(picture: Mapping[str, Any], answer: Mapping[str, Any]) -> s
         (
             "holds",
             {hold["hold_id"]: hold["reason"] for hold in answer["holds"]},
-            {name: hold[0] for name, hold in picture["holds"].items() if hold[3] is None},
+            # Those of its customer have a mark before their names.
+            {name.lstrip("\x00"): hold[0] for name, hold in picture["holds"].items() if hold[3] is None},
         ),
         ("shipments", set(shipments), set(picture["shipments"])),
         # Lines that nobody ordered follow from shipments alone.
         ("lines", {name for name, line in lines.items() if line["ordered"]}, set(picture["lines"])),
         (
             "milestones",
-            sorted((m["name"], m["event_id"], m["inferred"], m["superseded"]) for m in answer["milestones"]),
-            sorted((m[0], m[3], m[4], m[5]) for m in picture["milestones"]),
+            sorted((m["name"], _event(m), m["inferred"], m["superseded"]) for m in answer["milestones"]),
+            sorted((name, m[2], m[3], m[4]) for name, m in picture["milestones"].items()),
         ),
         (
             "exceptions",
-            sorted((e["kind"], e["event_id"]) for e in answer["exceptions"]),
+            sorted((e["kind"], _event(e)) for e in answer["exceptions"]),
             sorted((e[0], e[1]) for e in picture["exceptions"]),
         ),
     ]
@@ -159,6 +176,12 @@ def order_difference(picture: Mapping[str, Any], answer: Mapping[str, Any]) -> s
         if stands != due:
             return f"{name}: answered {stands}, recomputed {due}"
     return None
+
+
+def _event(named: Mapping[str, Any]) -> str:
+    """An event as actors name it."""
+    source, event_id = named["source"], named["event_id"]
+    return f"{source} {event_id}" if source is not None else event_id or ""
 
 
 def _figures(cell: Mapping[str, int]) -> dict[str, int]:

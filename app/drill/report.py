@@ -12,7 +12,9 @@ from rich.table import Table
 
 from springtide.app.commands.verdict import show as show_verdict
 from springtide.app.drill.outcome import Outcome, by_kind
-from springtide.app.drill.run import Result, Told
+from springtide.app.drill.push import Pushed
+from springtide.app.drill.run import Result
+from springtide.app.drill.told import Told
 
 TARGETS_S: Final = {"same": 3.0, "other": 8.0}
 """Seconds within which a worker that was killed is back at work, or another has taken over."""
@@ -102,6 +104,20 @@ def show(result: Result, console: Console) -> None:
     )
     for sentence in result.trouble:
         console.print(f"[red]{escape(sentence)}[/]", highlight=False, soft_wrap=True)
+
+
+def show_pushed(result: Pushed, console: Console) -> None:
+    console.print(
+        f"{result.changes:,} changes in the log, {result.delivered:,} delivered, {result.repeats:,} of them told "
+        f"again, {result.refused:,} requests refused; the last came {result.settled_s:.0f} s after the load",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for sentence in result.trouble:
+        console.print(f"[red]{escape(sentence)}[/]", highlight=False, soft_wrap=True)
+    console.print(
+        "proven: each change came, in order" if result.ok else "[red]not proven[/]", highlight=False
+    )
 
 
 def as_json(result: Result, seed: int) -> dict[str, Any]:

@@ -12,18 +12,23 @@ from typing import Final
 from springtide.app.drill.faults import Injector
 from springtide.app.drill.outcome import DrillFailed, Outcome, recovery
 from springtide.app.drill.plan import Fault
-from springtide.app.drill.replica import Compared, compare
+from springtide.app.drill.replica import Compared, allocated, compare
+from springtide.app.drill.rush import Rush, judged, order_ids
 from springtide.app.drill.settle import drained, shown_positions
+from springtide.app.drill.told import Told
 from springtide.app.drill.traffic import Traffic, trade
 from springtide.app.drill.watch import Watch
 from springtide.app.engine.kafka_log import KafkaLog
 from springtide.app.settings import Settings
+from springtide.app.trade.spec import TradeSpec
 from springtide.app.up.stack import Stack
 from springtide.app.verify.proof import Proof, prove
 from springtide.app.verify.verdict import Verdict
 
 _READY_S: Final = 120.0
 _LOOK_EVERY_S: Final = 0.05
+RUSH_S_PER_FAULT: Final = 8.0
+"""A rush is spread over the time that the faults take, about."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,25 +45,6 @@ class Result:
     trouble: list[str] = field(default_factory=list)
 
 
-class Told:
-    """Where a drill tells how it goes. The base class tells nobody."""
-
-    def fetched(self, what: str, done: int, total: int) -> None:
-        """The first fetch of the broker."""
-
-    def stage(self, sentence: str) -> None:
-        """What is done from now on."""
-
-    def happened(self, sentence: str) -> None:
-        """Something in the stack."""
-
-    def outcome(self, outcome: Outcome) -> None:
-        """A fault is over."""
-
-    def read(self, what: str, done: int, total: int) -> None:
-        """How far the proof is."""
-
-
 class Drill:
     """One drill. `run` blocks, and leaves nothing running; `hurry`, in a signal handler, makes the end quick."""
 
@@ -72,9 +58,11 @@ class Drill:
         events_min: int,
         skus: int,
         told: Told,
+        rush: tuple[int, int] | None = None,
     ) -> None:
         """The stack lives in `settings.data_dir`, on a broker of its own. The load goes on until all faults
-        are made, and at least `events_min` events are written."""
+        are made, and at least `events_min` events are written. `rush`: so many orders for so many units of
+        one SKU come while the faults are made."""
         self.ending = False
         """Whether all is being stopped: nothing may interrupt that."""
         self._settings = settings.model_copy(update={"broker": None, "port": 0})
@@ -84,6 +72,7 @@ class Drill:
         self._events_min = events_min
         self._skus = skus
         self._told = told
+        self._rush = rush
         workers = max(fault.workers for fault in faults)
         self._stack = Stack(self._settings, workers, 1, told=told.happened)
 
@@ -100,12 +89,18 @@ class Drill:
             self._stack.start(self._told.fetched)
             watch = Watch(self._stack.connection, self._settings)
             spec = trade(self._seed, self._skus)
-            traffic = Traffic(self._stack.connection, spec, self._rate_per_s)
+            traffic = self._traffic(spec)
             self._stack.wait_until_ready(_READY_S)
             watch.start()
             traffic.start()
             trouble: list[str] = []
             outcomes = self._make_faults(Injector(self._stack, watch, traffic), traffic, trouble)
+            if isinstance(traffic, Rush):
+                self._told.stage(f"waiting for the last of {traffic.orders:,} orders")
+                while traffic.rushed < traffic.orders:
+                    traffic.check()
+                    self._stack.check()
+                    time.sleep(_LOOK_EVERY_S)
             self._told.stage("letting it come to rest")
             traffic.end()
             result = self._prove(watch, traffic, outcomes)
@@ -124,6 +119,15 @@ class Drill:
                     watch.end()
             finally:
                 self._stack.stop()
+
+    def _traffic(self, spec: TradeSpec) -> Traffic:
+        if self._rush is None:
+            return Traffic(self._stack.connection, spec, self._rate_per_s)
+        orders, units = self._rush
+        seconds = RUSH_S_PER_FAULT * len(self._faults)
+        return Rush(
+            self._stack.connection, spec, self._rate_per_s, orders=orders, units=units, seconds=seconds
+        )
 
     def _make_faults(self, injector: Injector, traffic: Traffic, trouble: list[str]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -170,6 +174,9 @@ class Drill:
             trouble.append(
                 f"{compared.different} answers of the view are not what the logs say: {compared.shown[0]}"
             )
+        if isinstance(traffic, Rush):
+            self._told.stage("asking who has won")
+            trouble += self._judge(traffic, proof)
         verdict.faults = len(outcomes)
         verdict.recovery_s = recovery(outcomes)
         return Result(
@@ -180,6 +187,20 @@ class Drill:
             behind_ms_max=traffic.behind_ms_max,
             trouble=trouble,
         )
+
+    def _judge(self, rush: Rush, proof: Proof) -> list[str]:
+        names = order_ids(rush.orders)
+        wanted = frozenset(names)
+        replayed = {
+            order_id: picture["lines"]["1"]["allocated"]
+            for order_id, picture in proof.order_pictures()
+            if order_id in wanted
+        }
+        try:
+            granted = allocated(self._stack.view_url, names)
+        except DrillFailed as error:
+            return [str(error)]
+        return judged(granted, replayed, rush.orders, rush.units)
 
     async def _read(self, watch: Watch, trouble: list[str]) -> tuple[Proof, dict[str, int]]:
         """The proof, and where each projection ends."""

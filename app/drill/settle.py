@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from springtide.agents.topics import ATP, INBOX_ORDER, INBOX_SKU, ORDER_STATUS
+from springtide.agents.topics import ATP, CUSTOMERS, INBOX_CUSTOMER, INBOX_ORDER, INBOX_SKU, ORDER_STATUS
 from springtide.agents.work import MARKER, META, decode_meta
 from springtide.app import wiring
 from springtide.app.drill.outcome import DrillFailed
@@ -25,6 +25,7 @@ QUIET_S: Final = 2.0
 _LOOK_EVERY_S: Final = 0.5
 _INPUTS: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway": INGRESS_TOPICS,
+    "customer": (INBOX_CUSTOMER,),
     "order": (INBOX_ORDER,),
     "sku": (INBOX_SKU,),
 }
@@ -52,7 +53,7 @@ async def drained(log: KafkaLog, settings: Settings, watch: Watch) -> None:
 async def shown_positions(log: KafkaLog, settings: Settings) -> dict[str, int]:
     """What a view must have read: `topic/partition` -> offset of the newest marker of each projection."""
     found: dict[str, int] = {}
-    for topic in (ATP, ORDER_STATUS):
+    for topic in (ATP, ORDER_STATUS, CUSTOMERS):
         for number in range(settings.inbox_partitions):
             marker = await last_value(log, (topic, number), MARKER, await log.end((topic, number)))
             if marker is not None:

@@ -30,7 +30,8 @@ def trade(seed: int, skus: int) -> TradeSpec:
 
 
 class Traffic:
-    """A load in a thread of its own, until it is ended. The opening counts come first, as fast as they go."""
+    """A load in a thread of its own, until it is ended. The catalog and opening counts come first,
+    as fast as they go."""
 
     def __init__(self, connection: BrokerConnection, spec: TradeSpec, rate_per_s: float) -> None:
         self.results: list[LoadResult] = []
@@ -57,11 +58,12 @@ class Traffic:
     @property
     def last_offsets(self) -> dict[str, int]:
         """`topic/partition` -> offset of its newest event, once the load has ended."""
-        return {
-            f"{topic}/{number}": last
-            for result in self.results
-            for (topic, number), (_, last) in result.offsets.items()
-        }
+        found: dict[str, int] = {}
+        for result in self.results:
+            for (topic, number), (_, last) in result.offsets.items():
+                name = f"{topic}/{number}"
+                found[name] = max(last, found.get(name, last))
+        return found
 
     @property
     def behind_ms_max(self) -> float:
@@ -105,7 +107,7 @@ class Traffic:
         self._task = asyncio.current_task()
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         emissions = generate(self._spec)
-        opening = self._spec.skus * self._spec.locations
+        opening = self._spec.opening_events
         for rate_per_s, events_max in ((None, opening), (self._rate_per_s, None)):
             if self._stop.is_set():
                 return

@@ -7,11 +7,13 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from springtide.app.simulation import money
 from springtide.codecs.facts import FACT_BY_NAME
 from springtide.codecs.times import DAY_US, SECOND_US, day_start, rfc3339
 
 START_US: Final = day_start("2026-03-02") + 6 * 3_600 * SECOND_US
 LOCATIONS: Final = ("ber", "muc", "ham")
+ZONES: Final = ("UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo", "Asia/Kolkata")
 _SOURCES: Final = {
     "orders": "oms",
     "inventory": "wms/ber",
@@ -19,6 +21,11 @@ _SOURCES: Final = {
     "parcel": "carrier/x",
     "hold": "storefront",
     "supply": "erp",
+    "catalog": "erp",
+    "customer": "crm",
+    "invoices": "erp",
+    "returns": "wms/floor",
+    "credits": "erp",
 }
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -48,11 +55,14 @@ class Trade:
         self._dated_share = rng.choice((0.0, 0.1, 0.4))
         self._holds_of_12 = rng.choice((2, 4, 8))
         self._locations = LOCATIONS[: rng.randint(1, 3)]
-        self._length_us = rng.choice((600, 3_600, 6 * 3_600, 3 * 86_400)) * SECOND_US
+        self._length_us = rng.choice((600, 3_600, 6 * 3_600, 3 * 86_400, 9 * 86_400)) * SECOND_US
         self._order_lines: list[tuple[str, str, str]] = []
         for n in range(rng.randint(3, 12)):
             self._order(f"o{n}")
+        money.of_customers(rng, self._say, self._at)
         self._stock(rng.randint(6, 24))
+        if rng.random() < 0.6:
+            self._catalog()
         self.events = self._by_source()
 
     # --- facts ---
@@ -60,7 +70,7 @@ class Trade:
     def _at(self, after_us: int = 0) -> int:
         return self._rng.randrange(after_us, max(after_us + 1, self._length_us))
 
-    def _say(self, at_us: int, name: str, subject: str, **data: Any) -> None:
+    def _say(self, at_us: int, name: str, subject: str, /, **data: Any) -> None:
         self._facts.append((at_us, name, subject, {k: v for k, v in data.items() if v is not None}))
 
     def _order(self, order_id: str) -> None:
@@ -74,9 +84,12 @@ class Trade:
             "order.placed",
             order_id,
             order_id=order_id,
-            customer_id="c1",
+            customer_id=rng.choice(money.CUSTOMERS),
             channel=rng.choice(("web", "shop")),
+            region=rng.choice((None, None, "north")),
+            promised_by=rng.choice((None, None, rfc3339(START_US + at + DAY_US), "2026-03-04")),
             currency="EUR",
+            priority=rng.choice((None, 1, 200)),
             ship_complete=rng.random() < 0.4,
             sourcing=sourcing,
             lines=lines,
@@ -106,14 +119,17 @@ class Trade:
             self._say(self._at(at), "order.rejected", order_id, reason="no")
         for n in range(rng.choice((0, 0, 1, 1, 2))):
             self._shipment(order_id, f"{order_id}-s{n}", lines, self._at(at))
+        money.of_order(rng, self._say, self._at, order_id, lines, at)
 
     def _line(self, line_id: str, at_us: int) -> Json:
         rng = self._rng
         line: Json = {"line_id": line_id, "sku": rng.choice(self.skus), "qty": rng.randint(1, 5)}
         if rng.random() < 0.3:
             line["location"] = rng.choice(self._locations)
+        if rng.random() < 0.7:
+            line["price"] = f"{rng.randint(1, 3)}.50"
         if rng.random() < self._dated_share:
-            line["requested_date"] = rfc3339(START_US + at_us + rng.randint(0, 2) * DAY_US)[:10]
+            line["requested_date"] = self._day(at_us, rng.choice((-1, 0, 0, 1, 1, 2, 3, 6)))
         return line
 
     def _changed(self, line: Json, at_us: int) -> Json:
@@ -157,7 +173,11 @@ class Trade:
             self._say(
                 at, "pick.short", order_id, shipment_id=shipment_id, line_id=part["line_id"], qty=part["qty"]
             )
-        for status in ("in_transit", "attempted", "delivered"):
+        for status in (
+            "in_transit",
+            "attempted",
+            rng.choice(("delivered", "delivered", "delivered", "lost")),
+        ):
             at = self._at(at)
             if chance() < 0.4:
                 self._say(
@@ -202,7 +222,7 @@ class Trade:
         elif kind == 7:
             self._say(at, "safety_stock.set", sku, location=location, qty=rng.randint(0, 3))
         elif kind == 8:
-            self._say(at, "fence.set", sku, channel="web", qty=qty, rank=1)
+            self._fence(at, sku, location, qty)
         else:
             self._supply(at, sku, location, supply_id, qty)
 
@@ -214,22 +234,125 @@ class Trade:
             at, "inventory.counted", sku, location=location, on_hand=on_hand, basis=basis, bucket=bucket
         )
 
-    def _supply(self, at: int, sku: str, location: str, supply_id: str, qty: int) -> None:
+    def _fence(self, at: int, sku: str, location: str, qty: int) -> None:
+        rng = self._rng
         self._say(
             at,
-            "supply.scheduled",
+            "fence.set",
             sku,
-            supply_id=supply_id,
-            location=location,
-            qty=qty,
-            due="2026-03-05",
-            firmness="firm",
+            channel=rng.choice(("web", "web", "shop")),
+            location=location if rng.random() < 0.6 else None,
+            qty=rng.choice((0, qty, qty)),
+            rank=rng.randint(1, 3),
+            valid_from=self._when(at) if rng.random() < 0.3 else None,
+            valid_to=self._when(at) if rng.random() < 0.3 else None,
         )
+
+    def _supply(self, at: int, sku: str, location: str, supply_id: str, qty: int) -> None:
+        rng = self._rng
+        told = at if rng.random() < 0.9 else self._at(at)  # what is received may come before it is scheduled
+        firmness = rng.choice(("firm", "firm", "in_transit", "planned"))
+        said: Json = {"supply_id": supply_id, "location": location, "qty": qty}
+        self._say(told, "supply.scheduled", sku, due=self._when(at), firmness=firmness, **said)
         later = self._at(at)
-        if self._rng.random() < 0.5:
-            self._say(later, "supply.rescheduled", sku, supply_id=supply_id, qty=qty + 1)
-        else:
-            self._say(later, "inventory.received", sku, supply_id=supply_id, location=location, qty=qty)
+        if rng.random() < 0.4:
+            due, units = rng.choice(((self._when(at), None), (None, qty + 1), (self._when(later), 1)))
+            self._say(later, "supply.rescheduled", sku, supply_id=supply_id, due=due, qty=units)
+            later = self._at(later)
+        if rng.random() < 0.6:
+            self._say(later, "inventory.received", sku, **said | {"qty": rng.choice((qty, qty, 1))})
+        elif rng.random() < 0.4:
+            self._say(later, "supply.cancelled", sku, supply_id=supply_id)
+
+    def _day(self, at_us: int, days: int) -> str:
+        return rfc3339(START_US + at_us + days * DAY_US)[:10]
+
+    def _when(self, at_us: int) -> str:
+        """A date or an instant around or after `at_us`."""
+        rng = self._rng
+        days = rng.choice((-2, -1, 0, 0, 1, 1, 2, 3, 5, 100))
+        instant = rfc3339(START_US + at_us + days * DAY_US + rng.randrange(-3_600, 3_600) * SECOND_US)
+        return instant if rng.random() < 0.2 else instant[:10]
+
+    # --- the catalog ---
+
+    def _catalog(self) -> None:
+        """What shapes promises: places with their days, policies, products; each may change on the way."""
+        rng = self._rng
+        for rank, location in enumerate(self._locations):
+            for n in range(rng.choice((0, 1, 1, 2))):
+                self._location(0 if n == 0 and rng.random() < 0.8 else self._at(), location, 3 - rank)
+        for scope in ("*", *self.skus):
+            for n in range(rng.choice((0, 0, 1, 2))):
+                self._policy(0 if n == 0 and rng.random() < 0.8 else self._at(), scope)
+        for sku in self.skus:
+            if rng.random() < 0.5:
+                self._product(0 if rng.random() < 0.8 else self._at(), sku)
+            if rng.random() < 0.1:
+                self._say(self._at(), "product.discontinued", sku, sku=sku)
+
+    def _location(self, at: int, location: str, rank: int) -> None:
+        rng = self._rng
+        self._say(
+            at,
+            "location.upserted",
+            location,
+            location=location,
+            name=location.upper(),
+            rank=rank,
+            timezone=rng.choice(ZONES),
+            cutoff=rng.choice((None, None, "00:00", "12:00", "23:59:59")),
+            working_days=rng.choice((None, None, [1, 2, 3, 4, 5], ["Mon", "thursday", 6])),
+            open=rng.random() < 0.8,
+        )
+
+    def _policy(self, at: int, scope: str) -> None:
+        rng = self._rng
+        choice = rng.choice
+        self._say(
+            at,
+            "policy.set",
+            scope,
+            scope=scope,
+            horizon_days=choice((None, 1, 3, 10)),
+            method=choice((None, None, "cumulative", "discrete")),
+            supply_fence_days=choice((None, 0, 1, 3)),
+            supply_offset_days=choice((None, 0, 1)),
+            demand_fence_days=choice((None, 0, 2)),
+            demand_offset_days=choice((None, 0, 1)),
+            firmness=choice((None, ["firm"], ["firm", "in_transit", "planned"])),
+            carry_shortage=choice((None, True, False)),
+            ranking=choice((None, "fifo", "priority_fifo")),
+            sourcing=choice((None, None, {"mode": "single"}, {"mode": "split", "max_splits": 1})),
+            invoice_late_days=choice((None, 1)),
+            plan=choice((None, {"allocate_s": 60, "warehouse_s": 3_600, "transit_s": 86_400})),
+        )
+
+    def _product(self, at: int, sku: str) -> None:
+        rng = self._rng
+        others = [other for other in self.skus if other != sku]
+        more: Json = {}
+        if others and rng.random() < 0.25:
+            parts = rng.sample(others, min(len(others), rng.choice((1, 2))))
+            more["kit"] = [{"sku": part, "qty_per": rng.choice((1, 1, 2))} for part in parts]
+        elif others and rng.random() < 0.3:
+            more["substitutes"] = [
+                {"sku": rng.choice(others), "ratio": rng.choice((1, 2)), "needs_consent": rng.random() < 0.5}
+            ]
+        elif others and rng.random() < 0.2:
+            more["superseded_by"] = {"sku": rng.choice(others), "valid_from": self._day(at, 0)}
+        self._say(
+            at,
+            "product.upserted",
+            sku,
+            sku=sku,
+            name=sku,
+            uom="piece",
+            tracked=rng.random() < 0.9,
+            lead_time_days=rng.choice((None, 0, 4)),
+            unconditional_after_lead_time=rng.random() < 0.3,
+            **more,
+        )
 
     def _hold(self, at: int, sku: str, location: str, hold_id: str, qty: int) -> None:
         rng = self._rng
@@ -240,6 +363,7 @@ class Trade:
             hold_id=hold_id,
             qty=qty,
             location=location if rng.random() < 0.4 else None,
+            channel=rng.choice((None, "web", "shop")),
             ttl_s=rng.choice((30, 300, 1_800, 7_200)),
             owner="basket",
         )
@@ -316,7 +440,7 @@ class Trade:
         elif code == "time_without_offset":
             body["time"] = "2026-03-02T06:00:00"
         elif code == "not_authoritative":
-            body["source"] = "crm"
+            body["source"] = "storefront" if body["source"] == "crm" else "crm"
         elif code == "key_mismatch":
             key = b"?" + key
         else:

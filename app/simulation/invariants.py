@@ -5,30 +5,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from springtide.agents.topics import ATP, DEAD_LETTERS, INBOX_ORDER, INBOX_SKU, ORDER_STATUS, STATUS_CHANGES
+from springtide.agents.topics import ATP, CUSTOMERS, DEAD_LETTERS, INBOX_SKU, ORDER_STATUS, STATUS_CHANGES
 from springtide.agents.work import MARKER, META, ROW, Meta, decode_meta
 from springtide.app.engine.log import ActorId
-from springtide.app.simulation import promises
+from springtide.app.simulation import promises, second, second_orders
 from springtide.app.simulation.layout import APP
 from springtide.app.simulation.replay import Replay, asked_in_fact, new_facts, replay
 from springtide.app.simulation.stage import Stage
 from springtide.app.simulation.violation import Violation
 from springtide.app.standing import StandingActor
-from springtide.codecs.facts import INGRESS_TOPICS, INVENTORY
+from springtide.app.verify.naive_ingress import ways
+from springtide.codecs.facts import FACT_BY_CODE, INGRESS_TOPICS, INVENTORY
 from springtide.codecs.letters import StatusChange, decode_dead_letter, decode_status_change
 from springtide.codecs.messages import Demand, Fact, Origin, decode
 from springtide.codecs.records import Record, partition_for
 from springtide.tables.order import Order
 from springtide.tables.sku import Allocation, Head
 
-PROJECTIONS = {"sku": ATP, "order": ORDER_STATUS}
+PROJECTIONS = {"sku": ATP, "order": ORDER_STATUS, "customer": CUSTOMERS}
 
 
 def check(stage: Stage) -> None:
     """Raises Violation for the first thing that is not as it must be."""
     _nothing_waits(stage)
     _every_event_arrived_once(stage)
-    _every_broken_event_is_a_dead_letter(stage)
+    due = second_orders.orders_due(stage)
+    refused = [letter for one in due for letter in one.refused]
+    _every_broken_event_is_a_dead_letter(stage, refused)
     _freshness_is_true(stage)
     for actor_id in stage.layout.inputs:
         if actor_id.kind == "sku":
@@ -40,7 +43,13 @@ def check(stage: Stage) -> None:
         if actor_id.kind in PROJECTIONS
     ]
     for one in replays:
-        _replay_gives_the_same(stage, one)
+        _replay_gives_the_same(stage, one, refused)
+        if one.actor_id.kind == "sku":
+            second.check_skus(stage, one)
+        elif one.actor_id.kind == "order":
+            second_orders.check_orders(stage, one, due[one.actor_id.partition])
+        else:
+            second_orders.check_customers(stage, one)
     orders: dict[str, Order] = {}
     heads: dict[str, Head] = {}
     rows: dict[tuple[str, str], Allocation] = {}
@@ -78,9 +87,10 @@ def _nothing_waits(stage: Stage) -> None:
 
 
 def _every_event_arrived_once(stage: Stage) -> None:
-    """Each well-formed ingress record is one message in the inbox of its entity, in the order it came."""
+    """Each well-formed ingress record is one message in each inbox partition that it concerns, in the order
+    it came."""
     inboxes = stage.layout.inbox_partitions
-    arrived: dict[tuple[str, int, int], tuple[str, bytes]] = {}
+    arrived: dict[Origin, dict[tuple[str, int], str]] = {}
     last: dict[tuple[tuple[str, int], str, int], int] = {}
     for place, messages in stage.messages().items():
         for record, message in messages:
@@ -88,32 +98,42 @@ def _every_event_arrived_once(stage: Stage) -> None:
                 continue
             topic = INGRESS_TOPICS[message.origin[0]]
             origin = (topic, *message.origin[1:])
-            if origin in arrived:
+            places = arrived.setdefault(message.origin, {})
+            if place in places:
                 raise Violation("1", f"{origin} arrived twice, again in {place} at {record.offset}")
             event = stage.puts.get(origin)
             if event is None or event.broken is not None:
                 raise Violation(
                     "1", f"{place} at {record.offset} comes from {origin}, where no good event is"
                 )
-            inbox = INBOX_SKU if topic == INVENTORY else INBOX_ORDER
-            at = (inbox, partition_for(event.key, inboxes))
-            if (message.source, message.id, place, record.key) != (event.source, event.id, at, event.key):
+            if (message.source, message.id, record.key) != (event.source, event.id, event.key):
                 raise Violation("1", f"{origin} is {event.source} {event.id}, {place} has {message.event_id}")
             way = (place, topic, message.origin[1])
             if last.get(way, -1) > message.origin[2]:
                 raise Violation("1", f"{origin} came into {place} behind a later one")
             last[way] = message.origin[2]
-            arrived[origin] = (message.source, event.key)
-    for origin, event in stage.puts.items():
-        if event.broken is None and origin not in arrived:
-            raise Violation("1", f"{event.source} {event.id} at {origin} arrived nowhere")
+            places[place] = FACT_BY_CODE[message.code].name
+    for (topic, partition, offset), event in stage.puts.items():
+        if event.broken is not None:
+            continue
+        places = arrived.get((INGRESS_TOPICS.index(topic), partition, offset), {})
+        expected = {
+            (way.inbox, number)
+            for name in places.values()
+            for way in ways(name, topic, event.key.decode())
+            for number in (range(inboxes) if way.to_all else (partition_for(event.key, inboxes),))
+        }
+        if not places or places.keys() != expected:
+            raise Violation(
+                "1", f"{event.source} {event.id} of {topic} is in {list(places)}, not in {sorted(expected)}"
+            )
 
 
 # --- 5: bad input ---
 
 
-def _every_broken_event_is_a_dead_letter(stage: Stage) -> None:
-    """Exactly one dead letter for each, with its code; none for anything else."""
+def _every_broken_event_is_a_dead_letter(stage: Stage, refused: list[tuple[str, str]]) -> None:
+    """Exactly one dead letter for each, with its code, and for what orders refuse; none for anything else."""
     found: Counter[tuple[str, str]] = Counter()
     for partition in range(stage.layout.topics[DEAD_LETTERS]):
         for record in stage.log.records((DEAD_LETTERS, partition)):
@@ -127,6 +147,7 @@ def _every_broken_event_is_a_dead_letter(stage: Stage) -> None:
     expected.update(
         (f"{topic}/{partition}/{offset}", "step_failed") for topic, partition, offset in stage.poison
     )
+    expected.update(refused)
     if found != expected:
         missing, strange = expected - found, found - expected
         raise Violation(
@@ -275,7 +296,7 @@ def _watch_sku(actor: StandingActor, record: Record) -> None:
         promises.check_head(head, lambda: promises.at_work(actor.work.rows, head.sku))
 
 
-def _replay_gives_the_same(stage: Stage, one: Replay) -> None:
+def _replay_gives_the_same(stage: Stage, one: Replay, refused: list[tuple[str, str]]) -> None:
     actor_id, actor = one.actor_id, one.actor
     name = actor_id.transactional_id
     (inbox,) = stage.layout.inputs[actor_id]
@@ -285,6 +306,10 @@ def _replay_gives_the_same(stage: Stage, one: Replay) -> None:
         raise Violation(
             "1", f"{name} applied {counted} facts and duplicates, {sum(applied.values())}, {duplicates} came"
         )
+    for event, _ in refused:  # given up, since the order did not come
+        topic, partition, offset = event.split("/")
+        key = stage.puts[topic, int(partition), int(offset)].key
+        applied[key] = applied.get(key, 0) - 1
     for key, row in actor.work.rows.items():
         if isinstance(row, Order) and row.facts != applied.get(key, 0):
             raise Violation("1", f"order {row.order_id} has {row.facts} facts, {applied.get(key, 0)} came")

@@ -13,6 +13,8 @@ from springtide.app.settings import Settings
 from springtide.codecs.records import TopicPartition
 
 APP: Final = "simulated"
+GRACE_S: Final = 3 * 86_400
+"""Sources run apart by days here: facts of some orders are given up before they are placed."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,10 @@ class Layout:
 def layout(ingress_partitions: int, inbox_partitions: int) -> Layout:
     # Constructed without validation: the environment and files of the machine have no say in a simulation.
     settings = Settings.model_construct(
-        app=APP, ingress_partitions=ingress_partitions, inbox_partitions=inbox_partitions
+        app=APP,
+        ingress_partitions=ingress_partitions,
+        inbox_partitions=inbox_partitions,
+        orphan_grace_s=GRACE_S,
     )
     behaviours = {behaviour.kind: behaviour for behaviour in wiring.behaviours(settings)}
     inputs = {

@@ -10,8 +10,9 @@ from springtide.agents.work import ROW
 from springtide.app.engine.log import ActorId
 from springtide.app.simulation.logbook import Logbook
 from springtide.app.simulation.violation import Violation
+from springtide.tables.footprint import footprint
 from springtide.tables.order import Order
-from springtide.tables.sku import Allocation, Head, footprint
+from springtide.tables.sku import Allocation, Head
 
 AtWork = Callable[[], dict[str, int]]
 """Location -> committed units that a warehouse already works on; asked for only where it matters."""
@@ -119,9 +120,9 @@ def check_orders(orders: dict[str, Order], rows: dict[tuple[str, str], Allocatio
             # Shipping is no news to an order, so cells are compared only where nothing ever shipped.
             cells = not order.shipments
             believed = {
-                line_id: (allocated, short, places if cells else {})
-                for line_id, (allocated, short, places) in need.lines.items()
-                if allocated or short
+                line_id: (told.allocated, told.backordered, told.cells if cells else {})
+                for line_id, told in need.lines.items()
+                if told.allocated or told.backordered
             }
             held = {
                 line.line_id: (line.allocated, line.backordered, line.cells if cells else {})
@@ -146,6 +147,8 @@ def _all_or_nothing(order: Order, rows: dict[tuple[str, str], Allocation]) -> No
     held = wanted = 0
     for sku in order.needs:
         row = rows[sku, order.order_id]
+        if not row.tracked:
+            continue  # what it has is nobody's stock
         held += sum(sum(line.cells.values()) for line in row.lines.values())
         wanted += sum(line.backordered + sum(line.cells.values()) for line in row.lines.values())
     if 0 < held < wanted:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from springtide.agents.topics import INBOX_ORDER, INBOX_SKU
+from springtide.agents.topics import INBOX_CUSTOMER, INBOX_ORDER, INBOX_SKU
 from springtide.app.engine.log import ActorId
 from springtide.app.simulation.stage import Stage
 from springtide.app.standing import Emitted, StandingActor
-from springtide.codecs.messages import Demand, Fact, Supplied
+from springtide.codecs.messages import CustomerHolds, CustomerOrder, Demand, Fact, Supplied
 from springtide.codecs.records import Record, TopicPartition, partition_for
 
-OTHER_INBOX = {INBOX_SKU: INBOX_ORDER, INBOX_ORDER: INBOX_SKU}
+INBOXES = (INBOX_SKU, INBOX_ORDER, INBOX_CUSTOMER)
 Watch = Callable[[StandingActor, Record], None]
 
 
@@ -40,7 +40,7 @@ def replay(stage: Stage, actor_id: ActorId, watch: Watch) -> Replay:
     (place,) = stage.layout.inputs[actor_id]
     for record in stage.log.records(place):
         for sent in actor.apply(record):
-            if sent.topic not in OTHER_INBOX:
+            if sent.topic not in INBOXES:
                 found.told.append(sent)
             elif sent.key:
                 to = (sent.topic, partition_for(sent.key, inboxes))
@@ -52,20 +52,20 @@ def replay(stage: Stage, actor_id: ActorId, watch: Watch) -> Replay:
 def asked_in_fact(stage: Stage, actor_id: ActorId) -> dict[TopicPartition, list[bytes]]:
     """What an actor really sent to other actors, as it stands in their inboxes."""
     inboxes = stage.layout.inbox_partitions
-    topic = INBOX_ORDER if actor_id.kind == "sku" else INBOX_SKU
     found: dict[TopicPartition, list[bytes]] = {}
     for place, messages in stage.messages().items():
-        if place[0] != topic:
-            continue
         for record, message in messages:
             if isinstance(message, Supplied):
-                sender = message.sku
-            elif isinstance(message, Demand):
-                sender = message.order_id
+                kind, sender = "sku", message.sku
+            elif isinstance(message, Demand | CustomerOrder):
+                kind, sender = "order", message.order_id
+            elif isinstance(message, CustomerHolds):
+                kind, sender = "customer", message.customer_id
             else:
                 continue
             if (
-                partition_for(sender.encode(), inboxes) == actor_id.partition
+                kind == actor_id.kind
+                and partition_for(sender.encode(), inboxes) == actor_id.partition
                 and (record.topic, record.partition, record.offset) not in stage.poison
             ):
                 found.setdefault(place, []).append(record.value or b"")

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from springtide.agents.topics import INBOX_ORDER, INBOX_SKU
+from springtide.agents.topics import INBOX_CUSTOMER, INBOX_ORDER, INBOX_SKU
 from springtide.app.engine.actor import ActorSettings, Observer, PartitionActor
 from springtide.app.engine.log import ActorId, Fenced, LogUnavailable
 from springtide.app.engine.store import StoreFailed
@@ -216,7 +216,7 @@ class Stage:
     def messages(self) -> dict[TopicPartition, list[tuple[Record, InboxMessage | None]]]:
         """All records of the inboxes, decoded (None: no message at all); to be asked once nothing moves."""
         if not self._messages:
-            for topic in (INBOX_SKU, INBOX_ORDER):
+            for topic in (INBOX_SKU, INBOX_ORDER, INBOX_CUSTOMER):
                 for partition in range(self.layout.inbox_partitions):
                     self._messages[topic, partition] = [
                         (record, _decoded(record.value)) for record in self.log.records((topic, partition))
@@ -253,7 +253,7 @@ class Stage:
 
     def _put_poison(self) -> None:
         """A record no gateway writes, among good ones: on each of them a step raises."""
-        topic = self.rng.choice((INBOX_SKU, INBOX_ORDER))
+        topic = self.rng.choice((INBOX_SKU, INBOX_ORDER, INBOX_CUSTOMER))
         partition = self.rng.randrange(self.layout.inbox_partitions)
         stray = Supplied("sku0", 1, 1, self._clock_ms() * 1_000, 0, (0, 0, 0), "x", ())
         value = self.rng.choice((b"", b"\xc1", b"junk", encode(stray)))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Final
 
-from springtide.tables.order import Order
-from springtide.tables.sku import Head
+from springtide.tables.customer import Customer
+from springtide.tables.finance import Finance
+from springtide.tables.order import QUANTITIES, Order, Promise, Ways, axes, ledgers
+from springtide.tables.returns import Return
+from springtide.tables.sku import Dated, Head
 
 _FIGURES: Final = (
     "sellable",
@@ -26,7 +30,6 @@ def sku_picture(head: Head) -> dict[str, Any]:
         "sku": head.sku,
         "known": head.known,
         "facts": head.facts,
-        "changed_us": head.changed_us,
         "waiting": head.waiting,
         "backordered": head.backordered,
         "cells": {at: figures for at, figures in cells.items() if any(figures.values())},
@@ -41,27 +44,29 @@ def sku_picture(head: Head) -> dict[str, Any]:
             }
             for name, hold in head.holds.items()
         },
-        "supply": {
-            name: {
-                "location": s.location,
-                "qty": s.qty,
-                "due": s.due,
-                "firmness": s.firmness,
-                "received": s.received,
-                "cancelled": s.cancelled,
-            }
-            for name, s in head.supply.items()
-        },
         "fences": {
-            name: (x.location, x.channel, x.qty, x.valid_from, x.valid_to, x.rank)
+            name: (x.location, x.channel, x.qty, x.rank, x.valid_from, x.valid_to, x.used)
             for name, x in head.fences.items()
         },
         "notes": [(note.at_us, note.kind, note.event_id) for note in head.notes],
     }
 
 
+def dated_picture(dated: Dated | None) -> dict[str, Any]:
+    """What `NaiveSku.dated` says, read from a row of `atp`."""
+    row = Dated() if dated is None else dated
+    return {
+        "supply": row.supply,
+        "demand": row.demand,
+        "plans": row.plans,
+        "soft": row.soft,
+        "leads": row.leads,
+    }
+
+
 def order_picture(order: Order) -> dict[str, Any]:
-    """What `NaiveOrder.picture` says, read from a row of `order-status`."""
+    """What `naive_picture` says, read from a row of `order-status`."""
+    beside = axes(order)
     return {
         "order_id": order.order_id,
         "placed": order.placed,
@@ -92,11 +97,15 @@ def order_picture(order: Order) -> dict[str, Any]:
                 "ordered": line.ordered,
                 "cancelled": line.cancelled,
                 "requested_date": line.requested_date,
-                "due_us": line.due_us,
+                "day": line.day,
                 "location": line.location,
                 "allocated": line.allocated,
                 "backordered": line.backordered,
                 "cells": line.cells,
+                "cause": line.cause,
+                "made": None if line.ways is None else ways_picture(line.ways),
+                "promises": line.promises,
+                "first": list(line.first),
             }
             for line_id, line in order.lines.items()
         },
@@ -118,16 +127,103 @@ def order_picture(order: Order) -> dict[str, Any]:
             for name, shipment in order.shipments.items()
         },
         "holds": {
-            name: (hold.reason, hold.since_us, hold.scope, hold.released_us)
+            name: (hold.reason, hold.since_us, hold.scope, hold.release, hold.of_customer)
             for name, hold in order.holds.items()
         },
-        "milestones": [
-            (m.name, m.occurred_us, m.recorded_us, m.event_id, m.inferred, m.superseded)
+        "ledgers": {
+            line_id: {name: getattr(ledger, name) for name in QUANTITIES}
+            for line_id, ledger in ledgers(order).items()
+        },
+        "axes": {"finance": beside.finance, "payment": beside.payment, "returns": beside.returns},
+        "money": money_picture(order.finance or Finance()),
+        "returns": {name: return_picture(one) for name, one in order.returns.items()},
+        "customer": (
+            order.customer_seq,
+            order.customer_class,
+            order.customer_region,
+            0 if order.credit is None else order.credit.request,
+        ),
+        "milestones": {
+            m.name: (m.occurred_us, m.recorded_us, m.event_id, m.inferred, m.superseded)
             for m in order.milestones
-        ],
-        "exceptions": [(e.kind, e.event_id, e.at_us) for e in order.exceptions],
-        "kept": [(k.name, k.event_id, k.at_us) for k in order.kept],
-        "needs": {sku: (need.request, need.seq, need.state, need.lines) for sku, need in order.needs.items()},
+        },
+        "exceptions": sorted((e.kind, e.event_id, e.at_us, e.about) for e in order.exceptions),
+        "needs": {
+            sku: (need.request, need.seq, need.state, need.lines, need.wanted)
+            for sku, need in order.needs.items()
+        },
+        "ship_day": order.ship_day,
+        "stated_by": order.stated_by,
+        "promise": None if order.promise is None else promise_picture(order.promise),
+        "waits": [(wait.cause, wait.since_us, wait.until_us) for wait in order.waits],
+    }
+
+
+def ways_picture(ways: Ways) -> dict[str, Any]:
+    """What `Makeup.picture` says."""
+    return {
+        "kit": ways.kit,
+        "stands": (ways.turn, ways.short, ways.probes),
+        "parts": {
+            sku: (leg.per, leg.from_us, leg.waits, leg.cap, leg.asked, leg.given, leg.queued)
+            for sku, leg in ways.legs.items()
+        },
+    }
+
+
+def promise_picture(promise: Promise) -> dict[str, Any]:
+    """What `Asked.picture` says."""
+    return {
+        "asked": (promise.key, promise.asked_us, promise.expires_us, promise.event_id),
+        "state": promise.state,
+        "lines": {line.line_id: (line.sku, line.qty, line.outcome, line.promises) for line in promise.lines},
+        "kept": promise.kept,
+    }
+
+
+def money_picture(finance: Finance) -> dict[str, Any]:
+    """What `Money.picture` says."""
+    return {
+        "invoices": {
+            name: (invoice.lines, invoice.total, invoice.currency, invoice.posted, invoice.reversed)
+            for name, invoice in finance.invoices.items()
+        },
+        "memos": {
+            name: (memo.lines, memo.reason, memo.restock, memo.issued) for name, memo in finance.memos.items()
+        },
+        "captured": {name: (paid.amount, paid.made) for name, paid in finance.captured.items()},
+        "refunded": {name: (paid.amount, paid.made) for name, paid in finance.refunded.items()},
+    }
+
+
+def return_picture(one: Return) -> dict[str, Any]:
+    """What `Back.picture` says."""
+    return {
+        "authorized": one.authorized,
+        "received": one.received,
+        "inspected": one.inspected,
+        "places": one.places,
+        "rejected": one.rejected,
+        "told": one.told,
+    }
+
+
+def customer_picture(customer: Customer) -> dict[str, Any]:
+    """What `NaiveCustomer.picture` says, read from a row of `customers`."""
+    return {
+        "customer_id": customer.customer_id,
+        "name": customer.name,
+        "class": customer.customer_class,
+        "region": customer.region,
+        "limit": customer.limit,
+        "currency": customer.currency,
+        "exposure": customer.exposure,
+        "holds": {name: (hold.placed, hold.released) for name, hold in customer.holds.items()},
+        "open_orders": customer.open_orders,
+        "open_amount": {currency: Decimal(amount) for currency, amount in customer.open_amount.items()},
+        "seq": customer.seq,
+        "known": customer.known,
+        "changed_us": customer.changed_us,
     }
 
 

@@ -1,4 +1,4 @@
-"""The four kinds of message between actors and to the outside: what must be in the log, and what is."""
+"""The kinds of message between actors and to the outside: what must be in the log, and what is."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from springtide.app.verify.naive_sku import Answer
 from springtide.app.verify.pairing import Expected, Pairing, Seen
 from springtide.app.verify.verdict import Findings
 from springtide.codecs.letters import StatusChange
-from springtide.codecs.messages import Demand, Fact, Origin, Supplied
-from springtide.codecs.records import TopicPartition
+from springtide.codecs.messages import CustomerHolds, CustomerOrder, Demand, Fact, Origin, Supplied
 
 
 class Messages:
@@ -22,7 +21,8 @@ class Messages:
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
         self.in_flight = 0
-        self.facts: Pairing[Origin, tuple[TopicPartition, bytes, Fact], None] = Pairing(self._fact_differs)
+        self.facts: Pairing[tuple[Origin, str, int], tuple[bytes, Fact], None] = Pairing(self._fact_differs)
+        """By origin, inbox and its partition."""
         self.requests: Pairing[tuple[str, str, int], tuple[int, Demand], None] = Pairing(
             self._request_differs
         )
@@ -33,10 +33,35 @@ class Messages:
         """By (SKU, order, number)."""
         self.changes: Pairing[tuple[str, int], tuple[int, StatusChange], None] = Pairing(self._change_differs)
         """By (order, version)."""
+        self.accounts: Pairing[tuple[str, int], tuple[int, str, CustomerOrder], None] = Pairing(
+            self._account_differs
+        )
+        """By (order, number); with the partition of the inbox, and the customer."""
+        self.holds: Pairing[tuple[str, str, int, int], tuple[int, CustomerHolds], None] = Pairing(
+            self._holds_differ
+        )
+        """By (customer, order, number, how many times before)."""
+        self._holds_told: dict[tuple[str, str, int], list[int]] = {}
+        """[due, seen] so far."""
 
-    def _fact_differs(self, _key: Origin, expected: Expected[Any, None], seen: Seen[Any]) -> None:
+    def expect_holds(self, order_id: str, told: CustomerHolds, expected: Expected[Any, None]) -> None:
+        """An order may be told the same again, where it has come back to its customer."""
+        self.holds.expect(self._times(order_id, told, 0), expected)
+
+    def see_holds(self, order_id: str, told: CustomerHolds, seen: Seen[Any]) -> None:
+        self.holds.see(self._times(order_id, told, 1), seen)
+
+    def _times(self, order_id: str, told: CustomerHolds, side: int) -> tuple[str, str, int, int]:
+        key = (told.customer_id, order_id, told.seq)
+        counted = self._holds_told.setdefault(key, [0, 0])
+        counted[side] += 1
+        return (*key, counted[side])
+
+    def _fact_differs(
+        self, _key: tuple[Origin, str, int], expected: Expected[Any, None], seen: Seen[Any]
+    ) -> None:
         told = difference(seen.value, expected.value)
-        entity = expected.value[1].decode()
+        entity = expected.value[0].decode()
         self._findings.add("wrong", "fact", "ingress", entity, f"{told}", seen.place, expected.cause)
 
     def _request_differs(
@@ -87,6 +112,16 @@ class Messages:
         detail = f"version {key[1]}: {difference(seen.value, expected.value)}"
         self._findings.add("wrong", "change", "order", key[0], detail, seen.place, expected.cause)
 
+    def _account_differs(self, key: tuple[str, int], expected: Expected[Any, None], seen: Seen[Any]) -> None:
+        detail = f"{key[1]}: {difference(seen.value, expected.value)}"
+        self._findings.add("wrong", "account", "order", key[0], detail, seen.place, expected.cause)
+
+    def _holds_differ(
+        self, key: tuple[str, str, int, int], expected: Expected[Any, None], seen: Seen[Any]
+    ) -> None:
+        detail = f"what {key[1]} hears ({key[2]}): {difference(seen.value, expected.value)}"
+        self._findings.add("wrong", "holds", "customer", key[0], detail, seen.place, expected.cause)
+
     def leftovers(
         self,
         check: str,
@@ -118,10 +153,15 @@ class Messages:
 
 def _entity(key: Any) -> str:
     """The order or SKU that a message is about; of a fact, where it came from."""
-    return key[0] if isinstance(key[0], str) else str(key)
+    return key[0] if isinstance(key[0], str) else str(key[0])
 
 
 def _sorted(request: tuple[int, Demand]) -> tuple[int, Demand]:
     partition, demand = request
     lines = tuple(sorted(demand.lines, key=lambda line: line.line_id))
     return partition, msgspec.structs.replace(demand, lines=lines, shipments=tuple(sorted(demand.shipments)))
+
+
+def in_order(change: StatusChange) -> StatusChange:
+    """In which order a change names its milestones is of no meaning."""
+    return msgspec.structs.replace(change, milestones=tuple(sorted(change.milestones, key=lambda m: m.name)))

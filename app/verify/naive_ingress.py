@@ -1,4 +1,5 @@
-"""What must become of one ingress record, by the event contract: a fact in one inbox, or a dead letter.
+"""What must become of one ingress record, by the event contract: a fact in the inboxes of all whom it concerns,
+or a dead letter.
 
 It reads an event the slow way, attribute by attribute from plain JSON; of the codecs it takes the registry
 of facts and the form of an inbox message, not the decoder that the gateway uses.
@@ -10,10 +11,13 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from springtide.agents.topics import INBOX_CUSTOMER, INBOX_ORDER, INBOX_SKU
+from springtide.codecs import facts as f
 from springtide.codecs.facts import FACT_BY_NAME, FACT_TYPES, INGRESS_TOPICS, Data, FactType
 from springtide.codecs.messages import Fact
 from springtide.codecs.records import Record
@@ -24,7 +28,7 @@ TEXT_MAX: Final = 256
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f]")
 _WORD: Final = re.compile(r"[a-z]+")
 _Instant: Final = Annotated[datetime, msgspec.Meta(tz=True)]
 _BINARY: Final = (
@@ -40,8 +44,47 @@ _BINARY: Final = (
     "causationid",
     "traceparent",
 )
+_SUBJECTS: Final = {
+    "order.placed": "order_id",
+    "order.changed": "order_id",
+    "product.upserted": "sku",
+    "product.discontinued": "sku",
+    "price.set": "sku",
+    "location.upserted": "location",
+    "customer.upserted": "customer_id",
+    "policy.set": "scope",
+}
+"""Which field says the subject once more."""
+_WEEK: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _pack: Final = msgspec.msgpack.Encoder().encode
 _json: Final = msgspec.json.Decoder().decode
+
+
+class Way(NamedTuple):
+    """Where a fact goes: to the inbox partition of its subject, or to all of an inbox."""
+
+    inbox: str
+    to_all: bool = False
+
+
+_BY_TOPIC: Final[dict[str, tuple[Way, ...]]] = {
+    **dict.fromkeys(("orders", "shipments", "invoices", "returns"), (Way(INBOX_ORDER),)),
+    "inventory": (Way(INBOX_SKU),),
+    "credits": (Way(INBOX_CUSTOMER),),
+}
+
+
+def ways(fact: str, topic: str, subject: str) -> tuple[Way, ...]:
+    """What the fact is about, and who must know. The catalog concerns all orders; places, and the policy for
+    all SKUs, concern all SKUs too."""
+    if topic in _BY_TOPIC:
+        return _BY_TOPIC[topic]
+    if fact == "customer.upserted":
+        return (Way(INBOX_CUSTOMER),)
+    if fact == "price.set":
+        return (Way(INBOX_SKU),)
+    of_all_skus = fact == "location.upserted" or (fact == "policy.set" and subject == "*")
+    return (Way(INBOX_SKU, of_all_skus), Way(INBOX_ORDER, True))
 
 
 class Refused(Exception):  # noqa: N818 - a verdict on an event
@@ -63,8 +106,8 @@ class NaiveIngress:
         self._strict = strict
         self._kinds: dict[str, str | None] = {}
 
-    def fact(self, record: Record) -> tuple[str, Fact]:
-        """(subject, the inbox message) that the record must become. Raises Refused."""
+    def fact(self, record: Record) -> tuple[str, Fact, tuple[Way, ...]]:
+        """(subject, the inbox message that the record must become, whom it concerns). Raises Refused."""
         event = _event(record)
         source = _name(event, "source", TEXT_MAX)
         event_id = _name(event, "id", TEXT_MAX)
@@ -89,11 +132,14 @@ class NaiveIngress:
         except (msgspec.ValidationError, OverflowError) as error:
             raise Refused(f"data: {error}") from None
         _check_days(data)
-        of_order = record.topic != "inventory"
-        if of_order and getattr(data, "order_id", None) not in (None, subject):
-            raise Refused("data.order_id is not the subject")
+        named = _SUBJECTS.get(fact.name)
+        if named is not None and getattr(data, named) not in (None, subject):
+            raise Refused(f"data.{named} is not the subject")
+        if isinstance(data, f.LocationUpserted):
+            _check_calendar(data)
+        of_order = record.topic in ("orders", "shipments", "invoices", "returns")
         self._check_authority(source, fact)
-        return subject, Fact(
+        message = Fact(
             fact.code,
             _micros(at),
             recorded_us,
@@ -105,6 +151,7 @@ class NaiveIngress:
             event.get("correlationid") or (subject if of_order else None),
             msgspec.Raw(_pack(data)),
         )
+        return subject, message, ways(fact.name, record.topic, subject)
 
     def _check_authority(self, source: str, fact: FactType) -> None:
         if source not in self._kinds:
@@ -181,10 +228,27 @@ def _sequence(value: Any) -> int | None:
 
 def _check_days(data: Data) -> None:
     """Days, and instants that may stand for one, wherever the contract has them."""
-    for place in [data, *(getattr(data, "lines", None) or ())]:
+    parts = [data, *(getattr(data, "lines", None) or ()), *(getattr(data, "substitutes", None) or ())]
+    for place in [*parts, getattr(data, "superseded_by", None)]:
         for name in ("promised_by", "requested_date", "due", "valid_from", "valid_to"):
             text = getattr(place, name, None)
             if text is not None:
                 at = _instant(text if len(text) > len("2026-03-02") else f"{text}T00:00:00Z")
                 if not _EPOCH <= at <= _LAST:
                     raise Refused(f"{name} lies outside the years 1970 to 2200")
+
+
+def _check_calendar(place: f.LocationUpserted) -> None:
+    """A place keeps the hours of a zone that there is, and works on days that there are."""
+    try:
+        ZoneInfo(place.timezone)
+    except (OSError, ValueError, KeyError):
+        raise Refused("timezone is none") from None
+    for day in place.working_days if place.working_days is not None else (1,):
+        name = str(day).strip().lower()
+        number = name.isdigit() and len(name) == 1 and 1 <= int(name) <= len(_WEEK)
+        short = isinstance(day, str) and len(name) > 1 and any(known.startswith(name) for known in _WEEK)
+        if not number and not short:
+            raise Refused(f"{day} is no day of the week")
+    if place.working_days == ():
+        raise Refused("working_days names no day")

@@ -1,144 +1,41 @@
 """One order, as the naive model keeps it: the oracle for what OrderActors do.
 
 Written from the definitions of order status; it shares no code with the domain. Quantities are summed anew
-from the shipments each time.
+from the shipments, invoices and returns each time.
 
     order = NaiveOrder("o-1")
     applying = Applying(order, at_us, recorded_us, event_id, now_us)    # of `naive_order_steps`
     applying.fact("order.placed", data)
     applying.conclude(outcome, origin)                                  # requests and published changes
-    order.picture()                                                     # every figure, as plain values
+    picture(order)                                                      # of `naive_picture`: every figure
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, get_args
+from decimal import Decimal
+from typing import Final
 
 import msgspec
 
+from springtide.app.verify.naive_delay import CAUSES, WaitState, stretches
+from springtide.app.verify.naive_finance import Money, text
+from springtide.app.verify.naive_line import Mark, Need, OrderLine, Stop
+from springtide.app.verify.naive_parcel import STEPS, Parcel, Stamp, Units
+from springtide.app.verify.naive_promise import About, Asked
+from springtide.app.verify.naive_returns import Backs
+from springtide.app.verify.naive_ways import figures
 from springtide.codecs import facts as f
-from springtide.codecs.messages import Fact, Origin
+from springtide.codecs.messages import Fact, Origin, SuppliedLine
 
 FACTS_MAX: Final = 10_000
 WAITING_MAX: Final = 200
 LIST_MAX: Final = 200
 NO_ORIGIN: Final[Origin] = (0, 0, -1)
 NOWHERE: Final = "?"
-STEPS: Final = ("released", "picked", "packed", "shipped")
-MARKS: Final = ("released_to_warehouse", "picked", "packed", "shipped")
-"""Milestones of these steps."""
-SCAN_MARKS: Final = {"attempted": "delivery_attempted"}
-"""Milestones of scans, where they have another name than the status."""
-OF_PARCELS: Final = {*MARKS, *(SCAN_MARKS.get(name, name) for name in get_args(f.ParcelStatus))}
-Units = dict[str, int]
-
-
-class OrderLine(msgspec.Struct, array_like=True):
-    sku: str
-    ordered: int
-    cancelled: int = 0
-    day: str | None = None
-    due_us: int | None = None
-    at: str | None = None
-    price: str | None = None
-    pool: str | None = None
-    substitutes_ok: bool = False
-    allocated: int = 0
-    backordered: int = 0
-    cells: Units = {}
-    cancel_named: int = 0
-    """Units that cancellations named."""
-    cancel_rest: bool = False
-    """A cancellation named all that has not shipped."""
-    dropped: bool = False
-    """The newest revision names the line no more."""
-
-    def to_cancel(self) -> int:
-        """Units that facts cancel, shipped or not."""
-        return self.ordered if self.cancel_rest or self.dropped else min(self.cancel_named, self.ordered)
-
-    def exceeded(self, shipped: int) -> bool:
-        """More has shipped than facts leave wanted; "all that has not shipped" leaves what has."""
-        return (not self.cancel_rest and shipped > self.ordered - self.to_cancel()) or shipped > self.ordered
-
-    def open(self) -> int:
-        return self.ordered - self.cancelled
-
-
-class Scan(msgspec.Struct, array_like=True):
-    at_us: int
-    sequence: int
-    status: str
-    event_id: str
-    exception: bool
-
-
-class Parcel(msgspec.Struct, array_like=True):
-    """A shipment: step -> line -> units as stated."""
-
-    at: str | None = None
-    stated: dict[str, Units] = {}
-    short: Units = {}
-    skus: dict[str, str] = {}
-    carrier: str | None = None
-    tracking: str | None = None
-    voided: str | None = None
-    scans: list[Scan] = []
-    corrected: list[str] = []
-
-    def delivered(self) -> bool:
-        return any(
-            s.status == "delivered" and not s.exception and not self.is_corrected(s) for s in self.scans
-        )
-
-    def is_corrected(self, scan: Scan) -> bool:
-        return any(c in (scan.event_id, scan.event_id.split(" ", 1)[1]) for c in self.corrected)
-
-    def units(self, step: str) -> Units:
-        """line -> units at a step or beyond it. Delivered units were shipped, though nobody said so."""
-        if self.voided is not None:
-            return {}
-        delivered = bool(self.scans) and self.delivered()
-        if step == "delivered" and not delivered:
-            return {}
-        stated = self.stated
-        found = stated.get("shipped", {})
-        if delivered and not found:
-            found = stated.get("packed") or stated.get("picked") or stated.get("released") or {}
-        if step in ("delivered", "shipped"):
-            return found
-        for name in ("packed", "picked", "released")[: 3 - STEPS.index(step)]:
-            also = stated.get(name, {})
-            if also and also != found:
-                found = found | {line_id: max(n, found.get(line_id, 0)) for line_id, n in also.items()}
-        return found
-
-
-class Stop(msgspec.Struct, array_like=True):
-    """A hold on the order."""
-
-    reason: str
-    since_us: int
-    scope: tuple[str, ...] | None
-    released_us: int | None = None
-
-
-class Mark(msgspec.Struct, array_like=True):
-    """A milestone."""
-
-    name: str
-    occurred_us: int
-    recorded_us: int
-    event_id: str
-    inferred: bool
-    superseded: bool = False
-
-
-class Need(msgspec.Struct, array_like=True):
-    request: int = 0
-    seq: int = 0
-    state: str = "none"
-    lines: dict[str, tuple[int, int, Units]] = {}
+QUANTITIES: Final = (
+    *("ordered", "cancelled", "allocated", "backordered", *STEPS, "delivered", "lost"),
+    *("returned", "restocked", "invoiced", "credited"),
+)
 
 
 class NaiveOrder(msgspec.Struct, array_like=True):
@@ -150,13 +47,19 @@ class NaiveOrder(msgspec.Struct, array_like=True):
     revision: int = -1
     confirmed: bool = False
     rejected: str | None = None
+    cancels: dict[str, Stamp] = {}
+    """Line -> the last cancellation that named it."""
     lines: dict[str, OrderLine] = {}
     parcels: dict[str, Parcel] = {}
+    money: Money = msgspec.field(default_factory=Money)
+    backs: Backs = msgspec.field(default_factory=Backs)
     stops: dict[str, Stop] = {}
     marks: list[Mark] = []
+    said: dict[str, list[Stamp]] = {}
+    """Milestone that facts state -> when, each time."""
     exceptions: list[tuple[str, str, int]] = []
     """(kind, event id, instant)"""
-    kept: list[tuple[str, str, int]] = []
+    wait_states: list[WaitState] = []
     needs: dict[str, Need] = {}
     waiting: list[Fact] = []
     status: str = ""
@@ -164,113 +67,220 @@ class NaiveOrder(msgspec.Struct, array_like=True):
     facts: int = 0
     changed_us: int = 0
     correlation: str | None = None
+    customer_seq: int = 0
+    customer_class: str | None = None
+    customer_region: str | None = None
+    account: tuple[bool, bool, int, int, int] | None = None
+    """What its customer was told last: open, held, wanted and shipped units, revision."""
+    account_request: int = 0
+    about: About = msgspec.field(default_factory=About)
+    compound: bool = False
+    """Whether any line is, or was, had by several SKUs."""
+    ship_day: int | None = None
+    stated_by: str = ""
+    """What stated the lines last."""
+    promise: Asked | None = None
+    orphan_us: int = 0
+    """When the facts that wait are given up."""
 
     # --- figures ---
 
+    def by_key(self, step: str) -> Units:
+        """Units at a step or beyond it as shipments name them: by line, and the SKU if it is one of several."""
+        found: Units = {}
+        for parcel in self.parcels.values():
+            for key, units in parcel.units(step).items():
+                found[key] = found.get(key, 0) + units
+        return found
+
+    def by_line(self, step: str) -> Units:
+        """The same in units of lines: whole kits, and what substitutes stand for."""
+        return self.in_lines(self.by_key(step))
+
+    def in_lines(self, keyed: Units) -> Units:
+        """Units as shipments name them in units of lines."""
+        if not self.compound:
+            return keyed
+        found = {key: units for key, units in keyed.items() if "\x00" not in key}
+        for line_id, line in self.lines.items():
+            if line.made is not None:
+                parts = [keyed.get(f"{line_id}\x00{p.sku}", 0) // p.per for p in line.made.parts]
+                units = min(parts) if line.made.kit else sum(parts)
+                found[line_id] = found.get(line_id, 0) + units
+        return found
+
     def total(self, step: str) -> int:
         """Units of the whole order at a step or beyond it."""
-        return sum(sum(parcel.units(step).values()) for parcel in self.parcels.values())
+        return sum(self.by_line(step).values())
 
     def shipped(self, line_id: str) -> int:
-        return sum(parcel.units("shipped").get(line_id, 0) for parcel in self.parcels.values())
+        return self.by_line("shipped").get(line_id, 0)
+
+    def ledger(self, line_id: str) -> dict[str, int]:
+        """Every quantity of a line, ordered or only named by facts."""
+        line = self.lines.get(line_id) or OrderLine("", 0)
+        return {
+            "ordered": line.ordered,
+            "cancelled": line.cancelled,
+            "allocated": line.allocated,
+            "backordered": line.backordered,
+            **{step: self.by_line(step).get(line_id, 0) for step in (*STEPS, "delivered", "lost")},
+            "returned": self.backs.returned(line_id),
+            "restocked": max(self.backs.found_good(line_id), self.money.credited(line_id, restock=True)),
+            "invoiced": self.money.invoiced(line_id),
+            "credited": self.money.credited(line_id),
+        }
+
+    def ledgers(self) -> dict[str, dict[str, int]]:
+        """Of all lines; of those that are named and not ordered, where there is anything to tell."""
+        named = dict.fromkeys(self.lines)
+        named |= dict.fromkeys(self.by_line("released"))
+        named |= self.money.line_ids() | self.backs.line_ids()
+        found = {line_id: self.ledger(line_id) for line_id in named}
+        return {name: ledger for name, ledger in found.items() if name in self.lines or any(ledger.values())}
 
     def net(self) -> int:
-        return sum(line.open() for line in self.lines.values())
+        """N: ordered, less what is cancelled, less what is lost and credited."""
+        lost = sum(self.money.credited(line_id, lost=True) for line_id in self.lines)
+        return sum(line.open() for line in self.lines.values()) - lost
+
+    def held(self) -> bool:
+        return any(stop.released_us is None for stop in self.stops.values())
 
     def header(self) -> str:
         """The first rule of the definition that holds."""
         net = self.net()
-        if self.rejected is not None and not self.confirmed:
-            return "REJECTED"
-        if net <= 0:
-            return "CANCELLED"
-        if self.parcels:
-            delivered = self.total("delivered")
-            if delivered:
-                return "DELIVERED" if delivered >= net else "PARTIALLY_DELIVERED"
-            shipped = self.total("shipped")
-            if shipped:
-                return "SHIPPED" if shipped >= net else "PARTIALLY_SHIPPED"
-        if any(stop.released_us is None for stop in self.stops.values()):
-            return "ON_HOLD"
-        if self.total("released"):
-            return "IN_FULFILMENT"
+        returned = sum(self.backs.returned(line_id) for line_id in self.backs.line_ids())
+        delivered, shipped, released = (self.total(step) for step in ("delivered", "shipped", "released"))
         allocated = sum(line.allocated for line in self.lines.values())
-        if allocated:
-            return "ALLOCATED" if allocated >= net else "PARTIALLY_ALLOCATED"
-        if any(line.backordered for line in self.lines.values()):
-            return "BACKORDERED"
-        return "CONFIRMED" if self.confirmed else "RECEIVED"
+        rules = (
+            ("REJECTED", self.rejected is not None and not self.confirmed),
+            ("CANCELLED", net <= 0),
+            ("RETURNED", returned >= net),
+            ("PARTIALLY_RETURNED", returned > 0),
+            (
+                "CLOSED",
+                delivered >= net
+                and self.money.finance(shipped) == "RECONCILED"
+                and not self.held()
+                and not self.backs.outstanding(),
+            ),
+            ("DELIVERED", delivered >= net),
+            ("PARTIALLY_DELIVERED", delivered > 0),
+            ("SHIPPED", shipped >= net),
+            ("PARTIALLY_SHIPPED", shipped > 0),
+            ("ON_HOLD", self.held()),
+            ("IN_FULFILMENT", released > 0),
+            ("ALLOCATED", allocated >= net),
+            ("PARTIALLY_ALLOCATED", allocated > 0),
+            ("BACKORDERED", any(line.backordered for line in self.lines.values())),
+            ("CONFIRMED", self.confirmed),
+        )
+        return next((status for status, holds in rules if holds), "RECEIVED")
 
-    def next_due_us(self) -> int | None:
-        return min((line.due_us for line in self.lines.values() if line.due_us is not None), default=None)
+    def priced(self) -> Decimal | None:
+        """What the lines come to by their own prices; None if any has none."""
+        if any(line.price is None for line in self.lines.values()):
+            return None
+        return sum((Decimal(x.price or 0) * x.open() for x in self.lines.values()), Decimal(0))
+
+    def axes(self) -> dict[str, str]:
+        return {
+            "finance": self.money.finance(self.total("shipped")),
+            "payment": self.money.payment(self.priced()),
+            "returns": self.backs.axis(),
+        }
+
+    def mark(self, name: str) -> Mark | None:
+        return next((mark for mark in self.marks if mark.name == name), None)
+
+    def settled_us(self) -> int:
+        """When the last of the facts occurred by which a closed order is delivered, reconciled and free."""
+        found = [self.placed_us]
+        for parcel in self.parcels.values():
+            if parcel.voided is None:
+                found += [scan.at_us for scan in parcel.counting() if scan.status == "delivered"][:1]
+                shipped_us = parcel.first_us("shipped")
+                found += [] if shipped_us is None else [shipped_us]
+        for bill in self.money.bills.values():
+            stamps = (bill.posted(), min(bill.reversed, default=None))
+            found += [stamp[0] for stamp in stamps if stamp is not None]
+        found += [min(memo.told)[0] for memo in self.money.memos.values()]
+        found += [stop.released_us for stop in self.stops.values() if stop.released_us is not None]
+        for back in self.backs.by_id.values():
+            for what in {one.what for one in back.told}:
+                found.append(min(one.stamp for one in back.told if one.what == what)[0])
+        return max(found)
+
+    def gate(self) -> str | None:
+        """What holds it up before a warehouse works on it: the first of its holds, else what it waits for."""
+        held = [stop.reason for stop in self.stops.values() if stop.released is None]
+        waits = [cause for cause, _, until in stretches(self.wait_states)[-1:] if until is None]
+        return min(held, key=CAUSES.index, default=waits[0] if waits else None)
+
+    def out_of_the_world(self) -> bool:
+        """Nothing of it is to be delivered any more."""
+        if self.status == "PARTIALLY_RETURNED":
+            return self.total("delivered") >= self.net()
+        return self.status in ("REJECTED", "CANCELLED", "RETURNED", "CLOSED", "DELIVERED")
+
+    def open_amount(self) -> str:
+        """By its own prices, what is wanted and has not shipped."""
+        amounts = [
+            Decimal(line.price) * max(0, line.open() - self.shipped(line_id))
+            for line_id, line in self.lines.items()
+            if line.price is not None
+        ]
+        return text(sum(amounts, Decimal(0)))
+
+    # --- SKUs ---
+
+    def told(self, sku: str, line_id: str) -> SuppliedLine:
+        """What a SKU answered last of a line."""
+        need = self.needs.get(sku) or Need()
+        return need.lines.get(line_id) or SuppliedLine(line_id, 0, 0, {})
+
+    def state(self, sku: str) -> str:
+        return self.needs[sku].state if sku in self.needs else "none"
+
+    def figures(self, line_id: str) -> tuple[int, int, Units]:
+        """(allocated, backordered, cells) of a line by the last answers."""
+        line = self.lines[line_id]
+        if line.made is not None:
+            return figures(line.made, self.wanted(line_id), lambda sku: self.told(sku, line_id))
+        told = self.told(line.sku, line_id)
+        return told.allocated, told.backordered, told.cells
+
+    def wanted(self, line_id: str) -> int:
+        """Units of a line that are wanted, shipped ones included; of a promise that was given what is kept."""
+        line, promise = self.lines[line_id], self.promise
+        if self.rejected is not None:
+            return 0
+        if self.placed is not None or promise is None or promise.state == "asked":
+            return line.open()
+        return min(line.open(), promise.kept.get(line_id, 0))
+
+    def ranked_us(self) -> int:
+        """Since when it has its rank: the order's instant, or that of the promise it took."""
+        if self.promise is not None and self.promise.state in ("asked", "given", "taken"):
+            return self.promise.asked_us
+        return self.placed_us
+
+    def next_us(self, now_us: int) -> int | None:
+        """When time itself brings something about."""
+        found = [
+            part.from_us
+            for line in self.lines.values()
+            if line.made is not None and not line.made.kit and line.allocated < line.open()
+            for part in line.made.parts
+            if part.from_us > now_us
+        ]
+        if self.placed is None and self.waiting:
+            found.append(self.orphan_us)
+        if self.placed is None and self.promise is not None and self.promise.state in ("asked", "given"):
+            found.append(self.promise.expires_us)
+        return min(found, default=None)
 
     def at_work(self) -> bool:
         """Whether any shipment stands that names units."""
         return any(parcel.voided is None and parcel.skus for parcel in self.parcels.values())
-
-    def is_basket(self) -> bool:
-        """All or nothing, over all its SKUs."""
-        return self.placed is not None and self.placed.ship_complete
-
-    def picture(self) -> dict[str, Any]:
-        """All that the `order-status` projection says of the order, as plain values."""
-        d = self.placed
-        return {
-            "order_id": self.order_id,
-            "placed": d is not None,
-            "placed_us": self.placed_us,
-            "about": None
-            if d is None
-            else (d.customer_id, d.channel, d.region, d.currency, d.priority, d.ship_complete, d.promised_by),
-            "revision": self.revision,
-            "confirmed": self.confirmed,
-            "rejected": self.rejected,
-            "status": self.status,
-            "version": self.version,
-            "facts": self.facts,
-            "changed_us": self.changed_us,
-            "correlation": self.correlation,
-            "waiting": len(self.waiting),
-            "lines": {
-                line_id: {
-                    "sku": line.sku,
-                    "ordered": line.ordered,
-                    "cancelled": line.cancelled,
-                    "requested_date": line.day,
-                    "due_us": line.due_us,
-                    "location": line.at,
-                    "allocated": line.allocated,
-                    "backordered": line.backordered,
-                    "cells": line.cells,
-                }
-                for line_id, line in self.lines.items()
-            },
-            "shipments": {
-                name: {
-                    "location": parcel.at,
-                    **{step: parcel.stated.get(step, {}) for step in STEPS},
-                    "short": parcel.short,
-                    "skus": parcel.skus,
-                    "carrier": parcel.carrier,
-                    "tracking": parcel.tracking,
-                    "voided": parcel.voided,
-                    "scans": [(s.at_us, s.sequence, s.status, s.event_id) for s in parcel.scans],
-                    "corrected": parcel.corrected,
-                }
-                for name, parcel in self.parcels.items()
-            },
-            "holds": {
-                name: (stop.reason, stop.since_us, stop.scope, stop.released_us)
-                for name, stop in self.stops.items()
-            },
-            "milestones": [
-                (m.name, m.occurred_us, m.recorded_us, m.event_id, m.inferred, m.superseded)
-                for m in self.marks
-            ],
-            "exceptions": self.exceptions,
-            "kept": self.kept,
-            "needs": {
-                sku: (need.request, need.seq, need.state, need.lines) for sku, need in self.needs.items()
-            },
-        }

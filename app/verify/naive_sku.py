@@ -1,11 +1,13 @@
 """One SKU, replayed naively: the oracle for what SkuActors do.
 
 Written from the definitions (due lines are allocated at once; what is short is backordered and comes first
-in rank when stock comes; holds die at their instant in stream time; a shipment's units leave once, however
-often they are told). It shares no code with the domain: plain records, and quantities that follow from them.
-Four sums are carried along for speed; `recount` makes them from scratch.
+in rank when stock comes; what has no stock is promised for when supply comes; holds die at their instant in
+stream time; a shipment's units leave once, however often they are told). It shares no code with the domain:
+plain records, and quantities that follow from them. Four sums are carried along, as a SKU may have a hundred
+thousand orders; `recount` makes them from scratch. Whatever has a date is worked out anew whenever it is
+asked for.
 
-    sku = NaiveSku("tea")
+    sku = NaiveSku("tea", Network())
     answers = stock_fact(sku, data, now_us, fact_us, event_id)    # of `naive_stock`
     answers = sku.demand(demand, now_us)                          # what must be answered, and what room there was
     sku.picture()                                                 # every figure, as plain values
@@ -13,35 +15,23 @@ Four sums are carried along for speed; `recount` makes them from scratch.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from springtide.app.verify.naive_wish import (
-    Line,
-    Units,
-    Wish,
-    added,
-    all_or_nothing,
-    cover_issued,
-    grants_for,
-    move,
-    nonzero,
-    pack,
-    pick,
-    positive,
-    unpack,
-)
-from springtide.codecs.messages import (
-    Demand,
-    DemandLine,
-    Origin,
-    Supplied,
-    SuppliedLine,
-)
+from springtide.app.verify import naive_calendar as calendar
+from springtide.app.verify import naive_grants as grants
+from springtide.app.verify import naive_moves as moves
+from springtide.app.verify.naive_atp import network_today
+from springtide.app.verify.naive_curves import Scheduled
+from springtide.app.verify.naive_fences import Fence
+from springtide.app.verify.naive_network import Goods, Network
+from springtide.app.verify.naive_plans import is_firm, planned
+from springtide.app.verify.naive_wish import Line, Told, Units, Wish, added, nonzero, pack, positive, unpack
+from springtide.codecs.facts import LocationUpserted, PolicySet
+from springtide.codecs.messages import Demand, DemandLine, Origin, Supplied, SuppliedLine
 
 BUCKETS: Final = ("sellable", "damaged", "quality_control", "reserved_other")
 NOTES_MAX: Final = 20
@@ -55,6 +45,31 @@ class Hold(msgspec.Struct):
     channel: str | None
     placed_us: int
     pledge: tuple[str, str] | None = None
+
+
+class Supply(msgspec.Struct):
+    """As last stated; of one that is not `scheduled` only what was received for it is known."""
+
+    location: str = ""
+    qty: int = 0
+    due: int = 0
+    firmness: str = "planned"
+    received: int = 0
+    cancelled: bool = False
+    scheduled: bool = False
+
+    def open(self) -> int:
+        return max(0, self.qty - self.received) if self.scheduled and not self.cancelled else 0
+
+
+class Wanted(NamedTuple):
+    """Units that are wanted of a place and have not left it; "" is any place."""
+
+    location: str
+    day: int | None
+    units: int
+    covered: bool
+    due: bool
 
 
 class Answer(NamedTuple):
@@ -80,8 +95,10 @@ class Oversold(NamedTuple):
 class NaiveSku:
     """See the module. Each method applies one message at stream time `now_us` and returns whom it tells what."""
 
-    def __init__(self, sku: str) -> None:
+    def __init__(self, sku: str, network: Network | None = None) -> None:
         self.sku = sku
+        self.network = Network() if network is None else network
+        self.goods = Goods()
         self.stock: dict[str, Units] = {}
         """location -> bucket -> units by the stock facts; what orders took from `sellable` is in `gone`."""
         self.safety: Units = {}
@@ -95,11 +112,13 @@ class NaiveSku:
         """shipment -> order."""
         self.orphans: dict[str, Units] = {}
         """shipment nobody has claimed -> location -> units issued."""
-        self.supply: dict[str, dict[str, Any]] = {}
-        self.fences: dict[str, tuple[Any, ...]] = {}
+        self.supply: dict[str, Supply] = {}
+        self.fences: dict[str, Fence] = {}
+        self.named: dict[str, None] = {}
+        """Every place that anything ever was said of, or that ever had or lacked units."""
         self.notes: list[tuple[int, str, str]] = []
         self.facts = 0
-        self.changed_us = 0
+        self.now_us = 0
         self.known = False
         self.committed: Units = {}
         self.gone: Units = {}
@@ -107,40 +126,105 @@ class NaiveSku:
         self.held: Units = {}
         self.oversold: list[Oversold] = []
         """Cells that stand above what is sellable after the last message, though no warehouse works on it."""
-        self._queue: list[tuple[int, str]] = []
+        self.unsettled: dict[str, Wish] = {}
+        """Orders that lack units or have a line with a day: all that dates and promises are about."""
+        self.waiting: dict[str, None] = {}
+        """Orders with something backordered."""
         self.expiries: list[tuple[int, str]] = []
         self.pledged: dict[str, None] = {}
         self.touched: dict[str, Wish] = {}
+        self.asker: str | None = None
+        """The order whose demand is applied now: it knows why its own promises change."""
+        self.was_dated = False
+        """Whether anything had a date before the message."""
+        self.freed = False
+        """Whether the message may have made units free, or promises possible."""
         self._until_recount = 0
+
+    # --- the catalog ---
+
+    def policy(self) -> PolicySet:
+        return (self.goods.rules or self.network.rules).policy
+
+    def place(self, at: str | None) -> LocationUpserted | None:
+        return None if at is None else self.network.places.get(at)
+
+    def places(self) -> list[str]:
+        """Of which there is anything to say, the nearest first."""
+        lines = [line for wish in self.wishes.values() if wish.tracked for line in wish.lines.values()]
+        dated = [line for line in lines if line.day is not None]
+        asked = {at for line in dated for at, _ in line.places_lacking()}
+        had = {at for line in dated for at in line.cells}
+        return self.network.nearest(
+            {*self.named, *asked, *had, *(s.location for s in self.scheduled())} - {""}
+        )
+
+    def today(self, at: str | None) -> int:
+        return calendar.today(self.place(at), self.now_us)
+
+    def rank(self, wish: Wish) -> tuple[int, int, str]:
+        """Who is first has the least."""
+        first = wish.priority if self.policy().ranking == "priority_fifo" else 0
+        return first, wish.placed_us, wish.order_id
 
     # --- figures ---
 
+    def bucket(self, location: str, bucket: str) -> int:
+        return self.stock.get(location, {}).get(bucket, 0)
+
     def sellable(self, location: str) -> int:
-        return self.stock.get(location, {}).get("sellable", 0) - self.gone.get(location, 0)
+        return self.bucket(location, "sellable") - self.gone.get(location, 0)
 
     def unpromised(self, location: str) -> int:
         """Neither committed nor held, safety stock included; signed."""
         return self.sellable(location) - self.committed.get(location, 0) - self.held.get(location, 0)
 
-    def free(self, location: str) -> int:
-        """What a new promise may take at one location; signed."""
-        waiting = self.short.get(location, 0)
-        return self.unpromised(location) - waiting - self.safety.get(location, 0)
+    def backordered(self, at: str) -> int:
+        """Due and not covered there, what is stale left out; "": of no place."""
+        today = self.today(at) if at else network_today(self)
+        fence = self.policy().demand_fence_days
+        return sum(
+            wanted.units
+            for wanted in self.wanted()
+            if wanted.location == at and wanted.due and not wanted.covered
+            if wanted.day is None or fence is None or today - wanted.day <= fence
+        )
 
-    def locations(self) -> list[str]:
-        return sorted({*self.stock, *self.committed, *self.gone, *self.safety})
+    def free(self, at: str) -> int:
+        """`available_now` there."""
+        waiting = self.backordered(at) if self.policy().carry_shortage else 0
+        return self.unpromised(at) - waiting - self.safety.get(at, 0)
 
-    def available_now(self) -> int:
-        """`sellable - safety_stock - committed - held - backordered` over all locations; signed."""
-        short_elsewhere = sum(self.short.get(at, 0) for at in self.short if at not in self.locations())
-        return sum(self.free(at) for at in self.locations()) - short_elsewhere
+    def scheduled(self) -> list[Scheduled]:
+        return [
+            Scheduled(name, s.location, s.open(), s.due, s.firmness)
+            for name, s in self.supply.items()
+            if s.open()
+        ]
+
+    def wanted(self) -> list[Wanted]:
+        """All that is open of all lines. Units that were issued before they were told as shipped have left:
+        they count for no line, those without a day first."""
+        found = []
+        for wish in self.wishes.values():
+            if not wish.tracked:
+                continue
+            early = wish.ahead()
+            for line in sorted(wish.lines.values(), key=lambda line: line.day is not None):
+                for at, units in line.cells.items():
+                    gone = min(units, early.get(at, 0))
+                    early[at] = early.get(at, 0) - gone
+                    if units > gone:
+                        found.append(Wanted(at, line.day, units - gone, True, line.due))
+                found += [Wanted(at, line.day, units, False, line.due) for at, units in line.places_lacking()]
+        return found
 
     def cells(self) -> dict[str, dict[str, int]]:
         """location -> figure -> units; locations where all is 0 are left out."""
         found = {}
-        for at in sorted({*self.locations(), *self.short} - {""}):
+        for at in self.named:
             figures = {
-                **{name: self.stock.get(at, {}).get(name, 0) for name in BUCKETS},
+                **{name: self.bucket(at, name) for name in BUCKETS},
                 "sellable": self.sellable(at),
                 "safety_stock": self.safety.get(at, 0),
                 "committed": self.committed.get(at, 0),
@@ -151,14 +235,37 @@ class NaiveSku:
                 found[at] = figures
         return found
 
+    def used(self, fence: Fence) -> int:
+        """Units of the fence's channel there: what orders have and had since it was set, and holds."""
+        holds = sum(
+            units
+            for hold in self.holds.values()
+            if hold.channel == fence.channel
+            for at, units in hold.cells.items()
+            if fence.location in (None, at)
+        )
+        return self.taken_by(fence.channel, fence.location) + holds - fence.shipped_before
+
+    def taken_by(self, channel: str, location: str | None, shipped_only: bool = False) -> int:
+        """Units that a channel's orders have at a place or at all, those that left included."""
+        finished = [unpack(packed) for packed in self.finished.values()]
+        return sum(
+            units
+            for wish in [*self.wishes.values(), *finished]
+            if wish.tracked
+            for line in wish.lines.values()
+            if wish.channel_of(line) == channel
+            for at, units in (line.shipped if shipped_only else line.has()).items()
+            if location in (None, at)
+        )
+
     def picture(self) -> dict[str, Any]:
         """All that the `atp` projection says of the SKU, as plain values."""
         return {
             "sku": self.sku,
             "known": self.known,
             "facts": self.facts,
-            "changed_us": self.changed_us,
-            "waiting": len(self._queue),
+            "waiting": len(self.waiting),
             "backordered": self.short.get("", 0),
             "cells": self.cells(),
             "holds": {
@@ -172,10 +279,33 @@ class NaiveSku:
                 }
                 for name, hold in self.holds.items()
             },
-            "supply": self.supply,
-            "fences": self.fences,
+            "fences": {
+                name: (x.location, x.channel, x.qty, x.rank, x.valid_from, x.valid_to, self.used(x))
+                for name, x in self.fences.items()
+            },
             "notes": self.notes,
         }
+
+    def dated(self) -> dict[str, Any]:
+        """All that it knows by day, in sum."""
+        supply: dict[str, dict[int, list[int]]] = {}
+        for one in self.scheduled():
+            sums = supply.setdefault(one.location, {}).setdefault(one.due, [0, 0, 0])
+            sums[("firm", "in_transit", "planned").index(one.firmness)] += one.open
+        demand: dict[str, dict[int, list[int]]] = {}
+        for wanted in self.wanted():
+            if wanted.day is not None:
+                sums = demand.setdefault(wanted.location, {}).setdefault(wanted.day, [0, 0, 0])
+                sums[0 if wanted.covered else 1] += wanted.units
+                sums[2] += wanted.units if wanted.due and not wanted.covered else 0
+        plans: dict[str, dict[str, dict[int, int]]] = {}
+        for plan in planned(self):
+            days = plans.setdefault(plan.location, {}).setdefault(plan.channel, {})
+            days[plan.day] = days.get(plan.day, 0) + plan.units
+        soft = sum(grants.is_soft(wish) for wish in self.unsettled.values())
+        tracked = [wish for wish in self.unsettled.values() if wish.tracked]
+        leads = sum(any(line.leads for line in wish.lines.values()) for wish in tracked)
+        return {"supply": supply, "demand": demand, "plans": plans, "soft": soft, "leads": leads}
 
     def wish(self, order_id: str) -> Wish | None:
         """What an order has here, whether anything is still open or not."""
@@ -187,15 +317,67 @@ class NaiveSku:
     # --- messages ---
 
     def demand(self, demand: Demand, now_us: int) -> list[Answer]:
-        """All that an order wants now; a repeated request changes nothing. All-or-nothing is always answered."""
+        """All that an order wants now; a repeated request changes nothing. Who awaits an answer gets one."""
+        self.begin(now_us)
+        self.facts += 1
         wish = self.open(demand.order_id)
         if wish is None or demand.request > wish.request:
-            if wish is None:
-                wish = self.wishes[demand.order_id] = Wish(demand.order_id, demand.placed_us)
+            self.asker = demand.order_id
+            wish = wish or self.new(demand.order_id, demand.placed_us)
+            self.track(wish)
             self._want(wish, demand)
             self.settle()
-        self.touched[demand.order_id] = wish
-        return self.tell(now_us, demand.order_id if demand.complete else None)
+        self.touch(wish)
+        return self.tell("allocation_policy", demand.order_id if demand.awaits else None)
+
+    def begin(self, now_us: int) -> None:
+        """A message, or an instant at which something is due."""
+        self.now_us = now_us
+        self.touched = {}
+        self.asker = None
+        self.oversold = []
+        self.was_dated = self.is_dated()
+        self.freed = False
+
+    def is_dated(self) -> bool:
+        """Whether anything has a date: supply, a line with a day, a promise for what is lacking; or an order
+        lacks units that it might not take."""
+        if self.scheduled():
+            return True
+        for wish in self.unsettled.values():
+            for line in wish.lines.values() if wish.tracked else ():
+                if (line.day is not None and (line.cells or line.lacks())) or line.plan or line.leads:
+                    return True
+                if line.lacks() and (line.cap is not None or not is_firm(wish)):
+                    return True
+        return False
+
+    def new(self, order_id: str, placed_us: int) -> Wish:
+        wish = self.wishes[order_id] = Wish(order_id, placed_us, tracked=self.goods.tracked)
+        return wish
+
+    def come_by(self, now_us: int) -> list[Answer]:
+        """What is due takes effect: holds die, lines come due, fences begin and end, a new day begins."""
+        self.begin(now_us)
+        edges = [at for fence in self.fences.values() for at in (fence.from_us, fence.to_us)]
+        self.freed = True
+        self.expire(now_us)
+        self.come_due()
+        self.settle()
+        return self.tell("allocation_policy" if now_us in edges else "supplier_late")
+
+    def next_due_us(self) -> int | None:
+        """The next instant at which something is due though nobody says anything."""
+        due = [self.next_expiry_us()]
+        due += [at for fence in self.fences.values() for at in (fence.from_us, fence.to_us)]
+        lines = [line for wish in self.unsettled.values() for line in wish.lines.values() if line.lacks()]
+        later = [line.day for line in lines if not line.due and line.day is not None]
+        asked = [line.at for line in lines if line.at is not None]
+        places = [*self.named, *asked, self.network.nearest_open(self.named)]
+        if later or (lines and self.scheduled()):
+            from_day = 0 if self.scheduled() else min(later)
+            due += [calendar.midnight_us(self.place(at), max(from_day, self.today(at) + 1)) for at in places]
+        return min((at for at in due if at is not None and at > self.now_us), default=None)
 
     def next_expiry_us(self) -> int | None:
         while self.expiries:
@@ -205,14 +387,12 @@ class NaiveSku:
             heappop(self.expiries)  # released, converted or extended since
         return None
 
-    def expire(self, now_us: int) -> list[Answer]:
-        """Holds with expiry e are dead at t >= e; what they held goes to who waits."""
+    def expire(self, now_us: int) -> None:
+        """Holds with expiry e are dead at t >= e."""
         while (due_us := self.next_expiry_us()) is not None and due_us <= now_us:
             name = heappop(self.expiries)[1]
             if self.let_go(name).pledge is None:
                 self.ended[name] = "expired"
-        self.settle()
-        return self.tell(now_us, None)
 
     def let_go(self, name: str) -> Hold:
         """The hold, which holds nothing any more."""
@@ -237,22 +417,87 @@ class NaiveSku:
     def _want(self, wish: Wish, demand: Demand) -> None:
         wish.request = demand.request
         wish.placed_us = demand.placed_us
+        wish.priority = demand.priority
+        wish.channel = demand.channel
         wish.complete = demand.complete
         wish.parked = demand.parked
         wish.single = demand.single
         wish.max_splits = demand.max_splits
+        wish.sourced = demand.sourced
+        wish.keeps_safety = demand.keeps_safety
         self._claim(wish, demand.shipments)
+        self._bring_back(wish, demand.returns)
         asked = {line.line_id: line for line in demand.lines}
         for line_id in [*asked, *(name for name in wish.lines if name not in asked)]:
-            line = wish.lines.setdefault(line_id, Line())
-            move(line, asked.get(line_id) or DemandLine(line_id, 0, None, {}, {}))
-        cover_issued(wish)
-        all_or_nothing(wish)
+            self._go_to(wish, line_id, asked.get(line_id) or DemandLine(line_id, 0, None, {}, {}))
+        self._cover_untracked(wish)
+        single = grants.is_single(self, wish)
+        moves.cover_issued(wish, single)
+        if wish.tracked:
+            moves.all_or_nothing(wish, single)
         self.count(wish)
         for name in list(self.pledged):
             pledge = self.holds[name].pledge
             if pledge is not None and pledge[0] == wish.order_id:
+                self.freed = True
                 self.convert(self.let_go(name).cells, wish, pledge[1])
+
+    def _go_to(self, wish: Wish, line_id: str, asked: DemandLine) -> None:
+        is_new = line_id not in wish.lines
+        line = wish.lines.setdefault(line_id, Line())
+        if not is_new and (asked.day, asked.location) != (line.day, line.at):
+            line.plan, line.leads = [], []
+        # A day that has come does not go again, unless the order asks for another.
+        stays = not is_new and line.due and asked.day == line.day
+        at = asked.location or (line.plan[0][1] if line.plan else None)
+        moves.go_to(line, asked, is_new, stays or self._has_come(asked.day, at))
+
+    def _has_come(self, day: int | None, at: str | None) -> bool:
+        """By the calendar of where it is to ship from, else of the nearest open place."""
+        return day is None or day <= self.today(at or self.network.nearest_open(self.named))
+
+    def come_due(self) -> None:
+        """Lines whose day has come want their units now."""
+        for wish in list(self.unsettled.values()):
+            for line in wish.lines.values():
+                at = line.at or (line.plan[0][1] if line.plan else None)
+                if not line.due and line.lacks() and self._has_come(line.day, at):
+                    line.due = True
+                    self.count(wish)
+
+    def _cover_untracked(self, wish: Wish) -> None:
+        """Nobody counts the SKU: all that is wanted is there."""
+        for line in wish.lines.values():
+            if not wish.tracked and line.lacks():
+                at = line.at or self.network.nearest_open(self.named) or ""
+                line.cells = added(line.cells, {at: line.lacks()})
+
+    def track(self, wish: Wish) -> None:
+        """Brings an order in step with whether the SKU is counted; what left before stays as it was."""
+        if wish.tracked == self.goods.tracked:
+            return
+        wish.tracked = True
+        gone = wish.count()[1]
+        wish.tracked = self.goods.tracked
+        for at, units in nonzero(gone).items():
+            self.add(at, "sellable", units if wish.tracked else -units)
+        if not wish.tracked:
+            for line in wish.lines.values():
+                line.plan, line.leads = [], []
+            self._cover_untracked(wish)
+        self.count(wish)
+
+    def _bring_back(self, wish: Wish, returns: Sequence[tuple[str, int, int, int]]) -> None:
+        """By what returns have brought beyond what they had brought before."""
+        had, wish.returns = wish.returns, {at: (waiting, good, bad) for at, waiting, good, bad in returns}
+        for at in {**had, **wish.returns}:
+            before, now = had.get(at, (0, 0, 0)), wish.returns.get(at, (0, 0, 0))
+            if before != now:
+                self.freed = self.freed or now[1] > before[1]
+                for bucket, was, units in zip(
+                    ("quality_control", "sellable", "damaged"), before, now, strict=True
+                ):
+                    self.add(at, bucket, units - was)
 
     def _claim(self, wish: Wish, shipments: Sequence[tuple[str, str, int]]) -> None:
         """What left, by shipment. What the warehouse issued for a shipment of unknown order is this order's
@@ -269,6 +514,7 @@ class NaiveSku:
                 for location, units in self.orphans.pop(shipment, {}).items():
                     wish.issued[shipment] = added(wish.issued.get(shipment, {}), {location: units})
                     self.add(location, "sellable", units)
+                    self.freed = True
         wish.left = left
 
     def convert(self, cells: Mapping[str, int], wish: Wish, line_id: str) -> None:
@@ -276,9 +522,15 @@ class NaiveSku:
         line = wish.lines.get(line_id)
         if line is None or wish.parked or not line.lacks():
             return
-        offered = {at: min(units, self.unpromised(at)) for at, units in sorted(cells.items())}
-        line.cells = added(line.cells, pick(line, offered, wish.single, wish.max_splits))
-        all_or_nothing(wish)
+        single = grants.is_single(self, wish)
+        lacks = line.lacks()
+        if line.cap is not None:
+            lacks = max(0, min(lacks, line.cap - sum(line.has().values())))
+        offered = {at: min(cells[at], self.unpromised(at)) for at in self.network.nearest(cells)}
+        chosen = grants.pick(line, offered, lacks, single, grants.max_splits(self, wish))
+        line.cells = added(line.cells, chosen)
+        moves.trim(line)
+        moves.all_or_nothing(wish, single)
         self.count(wish)
 
     # --- sums ---
@@ -286,27 +538,40 @@ class NaiveSku:
     def add(self, location: str, bucket: str, units: int) -> None:
         cell = self.stock.setdefault(location, {})
         cell[bucket] = cell.get(bucket, 0) + units
+        self.named[location] = None
+
+    def touch(self, wish: Wish) -> None:
+        self.touched[wish.order_id] = wish
 
     def count(self, wish: Wish) -> None:
-        """Brings the sums and the queue in step with one order."""
-        self.touched[wish.order_id] = wish
+        """Brings the sums and who waits in step with one order."""
+        self.touch(wish)
         now = wish.count()
         for sums, old, new in zip((self.committed, self.gone, self.short), wish.counted, now, strict=True):
-            if old != new:
-                for at in {*old, *new}:
-                    total = sums.get(at, 0) + new.get(at, 0) - old.get(at, 0)
-                    if total:
-                        sums[at] = total
-                    else:
-                        sums.pop(at, None)
-        wish.counted = now
-        rank = wish.rank()
-        place = bisect_left(self._queue, rank)
-        queued = place < len(self._queue) and self._queue[place] == rank
-        if wish.waits() and not queued:
-            insort(self._queue, rank)
-        elif queued and not wish.waits():
-            del self._queue[place]
+            for at in {**old, **new}:
+                change = new.get(at, 0) - old.get(at, 0)
+                if change:
+                    sums[at] = sums.get(at, 0) + change
+                    if at:
+                        self.named[at] = None
+                    if not sums[at]:
+                        del sums[at]
+        (has, left, lacks), (had, gone, lacked) = now, wish.counted
+        fewer = any(has.get(at, 0) + left.get(at, 0) < had.get(at, 0) + gone.get(at, 0) for at in had)
+        fewer = fewer or any(left.get(at, 0) < units for at, units in gone.items())
+        fewer = fewer or any(lacks.get(at, 0) < units for at, units in lacked.items())
+        heeded = grants.heeded(wish)
+        fewer = fewer or any(heeded.get(key, 0) < units for key, units in wish.heeded.items())
+        self.freed = self.freed or fewer
+        wish.counted, wish.heeded = now, heeded
+        if wish.is_unsettled():
+            self.unsettled[wish.order_id] = wish
+        else:
+            self.unsettled.pop(wish.order_id, None)
+        if wish.waits():
+            self.waiting[wish.order_id] = None
+        else:
+            self.waiting.pop(wish.order_id, None)
 
     def recount(self, whole: bool = True) -> None:
         """The carried sums against sums from scratch; `whole` counts finished orders too.
@@ -323,6 +588,10 @@ class NaiveSku:
         for hold in self.holds.values():
             held = added(held, hold.cells)
         carried, anew = (self.committed, self.short, nonzero(self.held)), (nonzero(committed), short, held)
+        for order_id, wish in self.wishes.items():
+            dated = wish.is_unsettled()
+            if (order_id in self.unsettled) != dated:
+                raise ArithmeticError(f"SKU {self.sku}: {order_id} is not where it belongs")
         if carried != anew:
             raise ArithmeticError(f"SKU {self.sku}: sums {carried}, from scratch {anew}")
         if whole:
@@ -331,14 +600,12 @@ class NaiveSku:
             if nonzero(gone) != self.gone:
                 raise ArithmeticError(f"SKU {self.sku}: {self.gone} left, from scratch {gone}")
 
-    # --- who gets what ---
+    # --- the end of a message ---
 
     def settle(self) -> None:
+        """Who gets what, and what stands above what is sellable then."""
+        grants.settle(self)
         self.oversold = []
-        for location in sorted(self.committed):
-            if self.committed.get(location, 0) > max(0, self.sellable(location)):
-                self._take_back(location)
-        self._fill()
         for location, granted in self.committed.items():
             sellable = max(0, self.sellable(location))
             if granted > sellable:
@@ -356,84 +623,47 @@ class NaiveSku:
             self.recount(whole=False)
             self._until_recount = 16 + 4 * (len(self.wishes) + len(self.holds))
 
-    def _take_back(self, location: str) -> None:
-        """Stock was lost: the last in rank give up first, never what a warehouse works on."""
-        having = [wish for wish in self.wishes.values() if wish.counted[0].get(location)]
-        for wish in sorted(having, key=Wish.rank, reverse=True):
-            for line_id in sorted(wish.lines, reverse=True):
-                over = self.committed.get(location, 0) - max(0, self.sellable(location))
-                if over <= 0:
-                    return
-                line = wish.lines[line_id]
-                has = line.cells.get(location, 0) - line.at_work(location)
-                units = min(over, wish.counted[0].get(location, 0), has)
-                if units > 0:
-                    line.cells = positive(added(line.cells, {location: -units}))
-                    all_or_nothing(wish)
-                    self.count(wish)
-
-    def _fill(self) -> None:
-        """Who waits is served by rank; what the first can't have yet is not given to those behind."""
-        if not self._queue:
-            return
-        left = {at: self.unpromised(at) for at in self.locations()}
-        if all(units <= 0 for units in left.values()):
-            return
-        for _, order_id in list(self._queue):
-            if all(units <= 0 for units in left.values()):
-                return
-            wish = self.wishes[order_id]
-            grants = {} if wish.parked else grants_for(wish, left)
-            if grants:
-                for line_id, cells in grants.items():
-                    wish.lines[line_id].cells = added(wish.lines[line_id].cells, cells)
-                before = wish.counted[0]
-                self.count(wish)
-                for at in left:  # what is committed now; some of it may have left already
-                    left[at] -= wish.counted[0].get(at, 0) - before.get(at, 0)
-            for line in wish.lines.values():
-                waiting = line.lacks()
-                for at in [line.at] if line.at is not None else sorted(left):
-                    units = min(waiting, max(0, left.get(at, 0)))
-                    if units:
-                        left[at] -= units
-                        waiting -= units
-
-    def tell(self, now_us: int, asked: str | None) -> list[Answer]:
-        """Whoever has other units than last told, and who asked all or nothing."""
-        self.facts += 1
-        self.changed_us = now_us
-        answers = []
+    def tell(self, cause: str | None, awaits: str | None = None) -> list[Answer]:
+        """Whoever has other units or promises than last told, and who awaits an answer in any case."""
         told = {
             order_id: wish
             for order_id, wish in self.touched.items()
-            if any(line.told != line.news() for line in wish.lines.values())
+            if any(line.news() != line.told.news() for line in wish.lines.values())
         }
-        if asked is not None:
-            told.setdefault(asked, self.wishes[asked])
-        for order_id, wish in told.items():
-            wish.seq += 1
-            lines = []
-            for line_id, line in wish.lines.items():
-                line.told = line.news()
-                lines.append(
-                    SuppliedLine(line_id, sum(line.told[1].values()), line.told[0], dict(line.cells))
-                )
-            answers.append(
-                Answer(
-                    order_id,
-                    Supplied(self.sku, wish.request, wish.seq, now_us, 0, NO_ORIGIN, "", tuple(lines)),
-                    {line_id: line.want for line_id, line in wish.lines.items()},
-                    {
-                        at: max(0, self.sellable(at)) - self.committed.get(at, 0)
-                        for at in self.committed | self.stock
-                    },
-                    {line_id: line.beyond() for line_id, line in wish.lines.items() if line.beyond()},
-                )
-            )
+        if awaits is not None:
+            told.setdefault(awaits, self.wishes[awaits])
+        answers = [self._answer(wish, cause) for wish in told.values()]
         for order_id in [*self.touched, *told]:
             wish_now = self.wishes.get(order_id)
             if wish_now is not None and not wish_now.is_open():
                 self.finished[order_id] = pack(self.wishes.pop(order_id))
+                self.unsettled.pop(order_id, None)
         self.touched = {}
+        self.asker = None
         return answers
+
+    def _answer(self, wish: Wish, cause: str | None) -> Answer:
+        wish.seq += 1
+        lines = []
+        for line_id, line in wish.lines.items():
+            worse = wish.order_id != self.asker and grants.is_worse(line)
+            line.told = Told(line.want, *line.news())
+            lines.append(
+                SuppliedLine(
+                    line_id,
+                    sum(line.has().values()),
+                    line.short(),
+                    dict(line.cells),
+                    tuple(line.promises()),
+                    cause if worse else None,
+                )
+            )
+        supplied = Supplied(self.sku, wish.request, wish.seq, 0, 0, NO_ORIGIN, "", tuple(lines))
+        places = {**self.committed, **self.stock}
+        return Answer(
+            wish.order_id,
+            supplied,
+            {line_id: line.want for line_id, line in wish.lines.items()},
+            {at: max(0, self.sellable(at)) - self.committed.get(at, 0) for at in places},
+            {line_id: line.beyond() for line_id, line in wish.lines.items() if line.beyond()},
+        )

@@ -1,4 +1,4 @@
-"""What each `inventory` fact does to a naive SKU; a kind of note is returned where there is something to note.
+"""What each fact about a SKU does to a naive one; a kind of note is returned where there is something to note.
 
 answers = stock_fact(sku, data, now_us, fact_us, event_id)
 """
@@ -9,55 +9,93 @@ from collections.abc import Callable
 from heapq import heappush
 from typing import Any, Final
 
-from springtide.app.verify.naive_sku import NOTES_MAX, Answer, Hold, NaiveSku
-from springtide.app.verify.naive_wish import Units, Wish, added, cover_issued, positive
+from springtide.app.verify.naive_atp import figures
+from springtide.app.verify.naive_calendar import day_or_instant
+from springtide.app.verify.naive_fences import Fence, stated
+from springtide.app.verify.naive_grants import is_single
+from springtide.app.verify.naive_moves import cover_issued
+from springtide.app.verify.naive_network import Rules
+from springtide.app.verify.naive_sku import NOTES_MAX, Answer, Hold, NaiveSku, Supply
+from springtide.app.verify.naive_wish import Units, added, positive
 from springtide.codecs import facts as f
 from springtide.codecs.times import SECOND_US
 
 _WISHES: Final = (
     *(f.HoldPlaced, f.HoldExtended, f.HoldReleased, f.HoldConverted),
-    *(f.SupplyRescheduled, f.SupplyCancelled),
+    *(f.SupplyRescheduled, f.SupplyCancelled, f.PolicySet, f.PriceSet),
 )
-
-
 HOLDS_MAX: Final = 10_000
+FENCES_MAX: Final = 1_000
+NOBODY: Final = ""
+"""A channel without a fence: it sees what is shared."""
 
 
 def stock_fact(sku: NaiveSku, data: f.Data, now_us: int, fact_us: int, event_id: str) -> list[Answer]:
     """A fact that is no duplicate, at stream time `now_us`; `fact_us` is its own time."""
+    sku.begin(now_us)
+    sku.facts += 1
+    sku.freed = True
     if not isinstance(data, _WISHES):
         sku.known = True
-    note = _STOCK[type(data)](sku, data, now_us, fact_us)
+    note = _STOCK[type(data)](sku, data, fact_us)
     if note is not None:
         sku.notes = [*sku.notes, (fact_us, note, event_id)][-NOTES_MAX:]
     sku.settle()
-    return sku.tell(now_us, None)
+    return sku.tell(_cause(data))
 
 
-def _counted(sku: NaiveSku, d: f.InventoryCounted, _now_us: int, _fact_us: int) -> None:
+def network_fact(sku: NaiveSku, data: f.Data, now_us: int) -> list[Answer]:
+    """A place or the policy of all SKUs is another one now."""
+    sku.begin(now_us)
+    sku.freed = True
+    sku.come_due()
+    sku.settle()
+    return sku.tell(_cause(data))
+
+
+def _cause(data: f.Data) -> str:
+    """Why promises get worse by a fact."""
+    match data:
+        case f.SupplyScheduled() | f.SupplyRescheduled() | f.SupplyCancelled():
+            return "supplier_late"
+        case f.InventoryCounted() | f.InventoryAdjusted():
+            return "count_discrepancy"
+        case f.InventoryMoved(from_bucket="sellable", to_bucket=bucket) if bucket != "reserved_other":
+            return "quality_hold"
+        case f.FenceSet() | f.PolicySet():
+            return "allocation_policy"
+        case f.LocationUpserted(open=is_open):
+            return "allocation_policy" if is_open else "location_outage"
+    return "stock_shortage"
+
+
+# --- stock ---
+
+
+def _counted(sku: NaiveSku, d: f.InventoryCounted, _fact_us: int) -> None:
     # Absolute: whatever had left before is not in the count.
-    already = sku.gone.get(d.location, 0) if d.bucket == "sellable" else 0
+    stands = sku.sellable(d.location) if d.bucket == "sellable" else sku.bucket(d.location, d.bucket)
     with_committed = d.bucket == "sellable" and d.basis == "excludes_committed"
     committed = sku.committed.get(d.location, 0) if with_committed else 0
-    sku.stock.setdefault(d.location, {})[d.bucket] = d.on_hand + already + committed
+    sku.add(d.location, d.bucket, d.on_hand + committed - stands)
 
 
-def _adjusted(sku: NaiveSku, d: f.InventoryAdjusted, _now_us: int, _fact_us: int) -> None:
+def _adjusted(sku: NaiveSku, d: f.InventoryAdjusted, _fact_us: int) -> None:
     sku.add(d.location, d.bucket, d.delta)
 
 
-def _moved(sku: NaiveSku, d: f.InventoryMoved, _now_us: int, _fact_us: int) -> None:
+def _moved(sku: NaiveSku, d: f.InventoryMoved, _fact_us: int) -> None:
     sku.add(d.location, d.from_bucket, -d.qty)
     sku.add(d.location, d.to_bucket, d.qty)
 
 
-def _received(sku: NaiveSku, d: f.InventoryReceived, _now_us: int, _fact_us: int) -> None:
+def _received(sku: NaiveSku, d: f.InventoryReceived, _fact_us: int) -> None:
     sku.add(d.location, "sellable", d.qty)
-    if d.supply_id in sku.supply:
-        sku.supply[d.supply_id]["received"] += d.qty
+    if d.supply_id is not None:
+        sku.supply.setdefault(d.supply_id, Supply(d.location)).received += d.qty
 
 
-def _issued(sku: NaiveSku, d: f.InventoryIssued, now_us: int, _fact_us: int) -> None:
+def _issued(sku: NaiveSku, d: f.InventoryIssued, _fact_us: int) -> None:
     order_id = d.order_id
     if order_id is None and d.shipment_id is not None:
         order_id = sku.owners.get(d.shipment_id)
@@ -66,80 +104,116 @@ def _issued(sku: NaiveSku, d: f.InventoryIssued, now_us: int, _fact_us: int) -> 
     if order_id is None:
         sku.add(d.location, "sellable", -d.qty)
         return
-    wish = sku.open(order_id)
-    if wish is None:
-        wish = sku.wishes[order_id] = Wish(order_id, now_us)
+    wish = sku.open(order_id) or sku.new(order_id, sku.now_us)
     shipment = d.shipment_id or ""
     wish.issued[shipment] = added(wish.issued.get(shipment, {}), {d.location: d.qty})
-    cover_issued(wish)
+    cover_issued(wish, is_single(sku, wish))
     sku.count(wish)
 
 
-def _safety_stock(sku: NaiveSku, d: f.SafetyStockSet, _now_us: int, _fact_us: int) -> None:
+def _safety_stock(sku: NaiveSku, d: f.SafetyStockSet, _fact_us: int) -> None:
     sku.safety[d.location] = d.qty
+    sku.named[d.location] = None
 
 
-def _supply_scheduled(sku: NaiveSku, d: f.SupplyScheduled, _now_us: int, _fact_us: int) -> None:
-    received = sku.supply.get(d.supply_id, {}).get("received", 0)
-    sku.supply[d.supply_id] = {
-        "location": d.location,
-        "qty": d.qty,
-        "due": d.due,
-        "firmness": d.firmness,
-        "received": received,
-        "cancelled": False,
-    }
+# --- supply and fences ---
 
 
-def _supply_rescheduled(sku: NaiveSku, d: f.SupplyRescheduled, _now_us: int, _fact_us: int) -> str | None:
+def _supply_scheduled(sku: NaiveSku, d: f.SupplyScheduled, _fact_us: int) -> None:
+    """What was received for it before counts."""
+    due = day_or_instant(sku.place(d.location), d.due)
+    received = sku.supply[d.supply_id].received if d.supply_id in sku.supply else 0
+    sku.supply[d.supply_id] = Supply(d.location, d.qty, due, d.firmness, received, scheduled=True)
+    sku.named[d.location] = None
+
+
+def _supply_rescheduled(sku: NaiveSku, d: f.SupplyRescheduled, _fact_us: int) -> str | None:
     known = sku.supply.get(d.supply_id)
-    if known is None:
+    if known is None or not known.scheduled:
         return "supply_unknown"
-    known["due"] = d.due or known["due"]
-    known["qty"] = known["qty"] if d.qty is None else d.qty
+    if d.due is not None:
+        known.due = day_or_instant(sku.place(known.location), d.due)
+    known.qty = known.qty if d.qty is None else d.qty
     return None
 
 
-def _supply_cancelled(sku: NaiveSku, d: f.SupplyCancelled, _now_us: int, _fact_us: int) -> str | None:
-    if d.supply_id not in sku.supply:
+def _supply_cancelled(sku: NaiveSku, d: f.SupplyCancelled, _fact_us: int) -> str | None:
+    known = sku.supply.get(d.supply_id)
+    if known is None or not known.scheduled:
         return "supply_unknown"
-    sku.supply[d.supply_id]["cancelled"] = True
+    known.cancelled = True
     return None
 
 
-def _fence(sku: NaiveSku, d: f.FenceSet, _now_us: int, _fact_us: int) -> None:
+def _fence(sku: NaiveSku, d: f.FenceSet, _fact_us: int) -> str | None:
     name = f"{d.location or '*'} {d.channel}"
-    sku.fences[name] = (d.location, d.channel, d.qty, d.valid_from, d.valid_to, d.rank)
+    known = sku.fences.get(name)
+    if d.qty == 0:
+        sku.fences.pop(name, None)
+        return None
+    if known is None and len(sku.fences) >= FENCES_MAX:
+        return "fence_refused"
+    before = sku.taken_by(d.channel, d.location, shipped_only=True) if known is None else known.shipped_before
+    fence = Fence(d.location, d.channel, d.qty, d.valid_from, d.valid_to, d.rank, shipped_before=before)
+    sku.fences[name] = stated(fence, sku.place(d.location))
+    return None
+
+
+# --- the catalog ---
+
+
+def _product(sku: NaiveSku, d: f.ProductUpserted, _fact_us: int) -> None:
+    sku.goods.product = d
+    for wish in list(sku.wishes.values()):
+        sku.track(wish)
+
+
+def _discontinued(sku: NaiveSku, _d: f.ProductDiscontinued, _fact_us: int) -> None:
+    sku.goods.discontinued = True
+
+
+def _policy(sku: NaiveSku, d: f.PolicySet, _fact_us: int) -> None:
+    sku.goods.rules = Rules(d, 1 + (0 if sku.goods.rules is None else sku.goods.rules.version))
+
+
+def _price(sku: NaiveSku, d: f.PriceSet, _fact_us: int) -> None:
+    sku.goods.price(d)
 
 
 # --- holds ---
 
 
-def _hold_placed(sku: NaiveSku, d: f.HoldPlaced, now_us: int, fact_us: int) -> str | None:
-    """All or nothing, with safety stock kept, and nothing that somebody waits for."""
+def _hold_placed(sku: NaiveSku, d: f.HoldPlaced, fact_us: int) -> str | None:
+    """All or nothing, with safety stock kept, and nothing that somebody waits for or was promised."""
     if d.hold_id in sku.holds or d.hold_id in sku.ended:
         return None
     expires_us = fact_us + d.ttl_s * SECOND_US
-    if expires_us <= now_us:
+    if expires_us <= sku.now_us:
         sku.ended[d.hold_id] = "expired"
         return None
-    places = sku.locations() if d.location is None else [d.location]
-    room = {place: max(0, sku.free(place)) for place in places}
-    at, anywhere = d.location, sku.short.get("", 0)  # who takes any location waits for this one too
-    available = sku.available_now() if at is None else sku.free(at) - anywhere
-    if d.qty > max(0, min(sum(room.values()), available)) or len(sku.holds) >= HOLDS_MAX:
+    channel = NOBODY if d.channel is None else d.channel
+    places = sku.network.nearest(sku.named) if d.location is None else [d.location]
+    room = {
+        at: max(0, figures(sku, at, channel, "look_ahead").atp[0]) for at in places if sku.network.is_open(at)
+    }
+    if d.location is None:
+        whole = figures(sku, None, channel, "look_ahead").atp[0]
+    else:  # who takes any location waits for this one too
+        waiting = sku.backordered("") if sku.policy().carry_shortage else 0
+        whole = sum(room.values()) - waiting
+    if d.qty > max(0, min(sum(room.values()), whole)) or len(sku.holds) >= HOLDS_MAX:
         sku.ended[d.hold_id] = "refused"
         return "hold_refused"
     cells: Units = {}
     wanted = d.qty
-    for place in places:
-        cells[place] = min(wanted, room[place])
-        wanted -= cells[place]
+    for at, units in room.items():
+        cells[at] = min(wanted, units)
+        wanted -= cells[at]
     sku.keep(d.hold_id, Hold(expires_us, positive(cells), d.owner, d.channel, fact_us))
     return None
 
 
-def _hold_extended(sku: NaiveSku, d: f.HoldExtended, _now_us: int, fact_us: int) -> str | None:
+def _hold_extended(sku: NaiveSku, d: f.HoldExtended, fact_us: int) -> str | None:
     hold = sku.holds.get(d.hold_id)
     if hold is None or hold.pledge is not None:
         return "hold_not_extended"
@@ -148,14 +222,14 @@ def _hold_extended(sku: NaiveSku, d: f.HoldExtended, _now_us: int, fact_us: int)
     return None
 
 
-def _hold_released(sku: NaiveSku, d: f.HoldReleased, _now_us: int, _fact_us: int) -> None:
+def _hold_released(sku: NaiveSku, d: f.HoldReleased, _fact_us: int) -> None:
     hold = sku.holds.get(d.hold_id)
     if hold is not None and hold.pledge is None:
         sku.let_go(d.hold_id)
         sku.ended[d.hold_id] = "released"
 
 
-def _hold_converted(sku: NaiveSku, d: f.HoldConverted, _now_us: int, _fact_us: int) -> str | None:
+def _hold_converted(sku: NaiveSku, d: f.HoldConverted, _fact_us: int) -> str | None:
     """To the order's line; if the order has not asked here yet, the units stay held for it."""
     hold = sku.holds.get(d.hold_id)
     if hold is None or hold.pledge is not None:
@@ -168,12 +242,12 @@ def _hold_converted(sku: NaiveSku, d: f.HoldConverted, _now_us: int, _fact_us: i
         sku.pledged[d.hold_id] = None
         return None
     sku.let_go(d.hold_id)
-    sku.touched[d.order_id] = wish
+    sku.touch(wish)
     sku.convert(hold.cells, wish, d.line_id)
     return None
 
 
-_STOCK: Final[dict[type[f.Data], Callable[[NaiveSku, Any, int, int], str | None]]] = {
+_STOCK: Final[dict[type[f.Data], Callable[[NaiveSku, Any, int], str | None]]] = {
     f.InventoryCounted: _counted,
     f.InventoryAdjusted: _adjusted,
     f.InventoryMoved: _moved,
@@ -188,4 +262,8 @@ _STOCK: Final[dict[type[f.Data], Callable[[NaiveSku, Any, int, int], str | None]
     f.HoldConverted: _hold_converted,
     f.FenceSet: _fence,
     f.SafetyStockSet: _safety_stock,
+    f.ProductUpserted: _product,
+    f.ProductDiscontinued: _discontinued,
+    f.PolicySet: _policy,
+    f.PriceSet: _price,
 }

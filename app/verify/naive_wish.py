@@ -7,11 +7,21 @@ from typing import Final
 
 import msgspec
 
-from springtide.codecs.messages import (
-    DemandLine,
-)
-
 Units = dict[str, int]
+Share = tuple[int, str, int]
+"""(ship day, location, units)."""
+
+
+class Told(msgspec.Struct, array_like=True):
+    """What the order was last told of a line."""
+
+    want: int = 0
+    backordered: int = 0
+    has: Units = {}
+    promises: list[Share] = []
+
+    def news(self) -> tuple[int, Units, list[Share]]:
+        return self.backordered, self.has, self.promises
 
 
 class Line(msgspec.Struct, array_like=True):
@@ -22,10 +32,42 @@ class Line(msgspec.Struct, array_like=True):
     cells: Units = {}
     released: Units = {}
     shipped: Units = {}
-    told: tuple[int, Units] = (0, {})
+    day: int | None = None
+    cap: int | None = None
+    queues: bool = True
+    pool: str | None = None
+    lot: int = 1
+    """It has only whole multiples of so many."""
+    due: bool = True
+    """Whether its day had come when it was last looked at."""
+    sure: list[Share] = []
+    """When what it has ships, what left included."""
+    plan: list[Share] = []
+    """When what it lacks ships, as far as that is promised: stock and supply are kept for it."""
+    leads: list[Share] = []
+    """The same of what is promised for after the lead time, whatever there is then."""
+    given_up: int = 0
+    """Units it wants, but does not wait for."""
+    hoped: int | None = None
+    """The last day of what was promised before it got worse; None if it did not."""
+    told: Told = msgspec.field(default_factory=Told)
+
+    def has(self) -> Units:
+        """Location -> units it has, those that left included."""
+        return added(self.cells, self.shipped)
 
     def lacks(self) -> int:
-        return max(0, self.want - sum(self.shipped.values()) - sum(self.cells.values()))
+        """Units that nothing covers, whether its day has come or not."""
+        return max(0, self.want - self.given_up - sum(self.has().values()))
+
+    def short(self) -> int:
+        """Backordered: its day has come and nothing covers them."""
+        return self.lacks() if self.due else 0
+
+    def takes(self) -> int:
+        """Units it may be given now."""
+        room = self.short()
+        return room if self.cap is None else max(0, min(room, self.cap - sum(self.has().values())))
 
     def at_work(self, location: str) -> int:
         """Units in the cell that a released shipment works on."""
@@ -37,9 +79,24 @@ class Line(msgspec.Struct, array_like=True):
         has, left = sum(self.cells.values()), sum(self.shipped.values())
         return max(0, has - max(0, self.want - left, sum(self.at_work(at) for at in self.cells)))
 
-    def news(self) -> tuple[int, Units]:
-        """(backordered, allocated by location, shipped ones included): a change of it is told."""
-        return self.lacks(), added(self.cells, self.shipped)
+    def promises(self) -> list[Share]:
+        """When all of its units ship; what nothing covers is in none of them."""
+        return merged([*self.sure, *self.plan, *self.leads])
+
+    def news(self) -> tuple[int, Units, list[Share]]:
+        """A change of it is told."""
+        return self.short(), nonzero(self.has()), self.promises()
+
+    def places_lacking(self) -> list[tuple[str, int]]:
+        """(location, units) where what it lacks is to come from; "" where that is open."""
+        found = []
+        rest = self.lacks()
+        for _, location, units in [*self.plan, *self.leads]:
+            part = min(rest, units)
+            if part:
+                found.append((location, part))
+            rest -= part
+        return [*found, (self.at or "", rest)] if rest else found
 
 
 class Wish(msgspec.Struct, array_like=True):
@@ -60,28 +117,48 @@ class Wish(msgspec.Struct, array_like=True):
     """shipment or "" -> location -> units that left, as the warehouse says."""
     counted: tuple[Units, Units, Units] = ({}, {}, {})
     """What of it stands in the SKU's sums: committed, gone, backordered ("": any location)."""
+    heeded: dict[str, int] = {}
+    """What of its promises was kept from others when it was counted."""
+    priority: int = 100
+    channel: str = ""
+    keeps_safety: bool = False
+    returns: dict[str, tuple[int, int, int]] = {}
+    """location -> units in quality control, sellable, damaged."""
+    sourced: bool = False
+    """Whether the order says how it is sourced."""
+    tracked: bool = True
+    """False: its units move no stock."""
 
-    def rank(self) -> tuple[int, str]:
-        return self.placed_us, self.order_id
+    def channel_of(self, line: Line) -> str:
+        return self.channel if line.pool is None else line.pool
 
     def waits(self) -> bool:
-        return any(line.lacks() for line in self.lines.values())
+        return any(line.short() for line in self.lines.values())
 
     def is_open(self) -> bool:
         return any(line.cells or line.lacks() for line in self.lines.values())
 
+    def is_unsettled(self) -> bool:
+        """Whether it lacks units or has some for a day."""
+        return any(
+            line.lacks() or line.plan or line.leads or (line.cells and line.day is not None)
+            for line in self.lines.values()
+        )
+
     def count(self) -> tuple[Units, Units, Units]:
         """(committed, gone, backordered) by location, from the lines, what was shipped and what was issued."""
+        if not self.tracked:
+            return {}, {}, {}
         cells: Units = {}
         short: Units = {}
         for line in self.lines.values():
             cells = added(cells, line.cells)
-            lacks = line.lacks()
-            if lacks:
-                short = added(short, {line.at or "": lacks})
+            if line.due:
+                for at, units in line.places_lacking():
+                    short = added(short, {at: units})
         shipped: Units = {}
-        for units in self.left.values():
-            shipped = added(shipped, units)
+        for units_left in self.left.values():
+            shipped = added(shipped, units_left)
         ahead = self.ahead() if self.issued else {}
         # What was issued and is not yet told as shipped has left, though it is still in the line's cells.
         committed = {at: units - ahead.get(at, 0) for at, units in cells.items()}
@@ -120,94 +197,10 @@ def positive(units: Mapping[str, int]) -> Units:
     return {name: count for name, count in units.items() if count > 0}
 
 
-def pick(line: Line, left: Mapping[str, int], single: bool, max_splits: int) -> Units:
-    """Where up to all that a line lacks is taken from: one place for the whole if `single`, else the first
-    places in order, over at most `max_splits` places with those it already has (0: no limit)."""
-    lacks = line.lacks()
-    has = [at for at, units in line.cells.items() if units]
-    places = sorted(left) if line.at is None else [line.at]
-    if single:
-        fitting = [at for at in has or places if left.get(at, 0) >= lacks]
-        return {fitting[0]: lacks} if fitting else {}
-    chosen: Units = {}
-    for at in places:
-        units = min(lacks, left.get(at, 0))
-        used = {*has, *chosen}
-        if units > 0 and (at in used or not max_splits or len(used) < max_splits):
-            chosen[at] = units
-            lacks -= units
-    return chosen
-
-
-def grants_for(wish: Wish, left: Mapping[str, int]) -> dict[str, Units]:
-    """line -> location -> units an order gets now; nothing where all of it can't be had and it must be."""
-    left = dict(left)
-    grants: dict[str, Units] = {}
-    for line_id, line in wish.lines.items():
-        lacks = line.lacks()
-        if not lacks:
-            continue
-        cells = pick(line, left, wish.single, wish.max_splits)
-        if wish.complete and sum(cells.values()) < lacks:
-            return {}
-        if cells:
-            grants[line_id] = cells
-            for at, units in cells.items():
-                left[at] -= units
-    return grants
-
-
-def move(line: Line, asked: DemandLine) -> None:
-    """To what the order now says of the line; units it wants no more go back, the last location's first."""
-    line.want = asked.want
-    line.at = asked.location
-    line.released = asked.released
-    was, line.shipped = line.shipped, positive(asked.shipped)
-    for at, units in was.items():  # voided: they are back, and still the line's
-        back = units - line.shipped.get(at, 0)
-        if back > 0:
-            line.cells = added(line.cells, {at: back})
-    for (
-        at,
-        units,
-    ) in line.shipped.items():  # left: from that very place first, else from where the line has any
-        more = units - was.get(at, 0)
-        if more > 0:
-            for place in [at, *sorted(line.cells.keys() - {at})]:
-                gone = min(more, line.cells.get(place, 0))
-                line.cells = positive(added(line.cells, {place: -gone}))
-                more -= gone
-    surplus = sum(line.cells.values()) - max(0, line.want - sum(line.shipped.values()))
-    _give_back(line, surplus)
-
-
-def _give_back(line: Line, units: int) -> None:
-    for at in sorted(line.cells, reverse=True):
-        back = min(units, line.cells[at] - line.at_work(at))
-        if back > 0:
-            line.cells = positive(added(line.cells, {at: -back}))
-            units -= back
-
-
-def cover_issued(wish: Wish) -> None:
-    """Units that left for an order before it had any there are its own: it lacks them no more."""
-    if not wish.issued or wish.parked or wish.complete or wish.single:
-        return
-    for at, units in wish.ahead().items():
-        spare = units - sum(line.cells.get(at, 0) for line in wish.lines.values())
-        for line in wish.lines.values():
-            more = min(spare, line.lacks()) if line.at in (None, at) else 0
-            if more > 0:
-                line.cells = added(line.cells, {at: more})
-                spare -= more
-
-
-def all_or_nothing(wish: Wish) -> None:
-    """Who must have all of it keeps no part, but for what a warehouse works on."""
-    nothing = wish.parked or (wish.complete and wish.waits())
-    for line in wish.lines.values():
-        if nothing or (wish.single and line.lacks()):
-            _give_back(line, sum(line.cells.values()))
+def merged(shares: list[Share]) -> list[Share]:
+    """By day and place, each once."""
+    keys = sorted({(day, at) for day, at, _ in shares})
+    return [(day, at, sum(units for d, a, units in shares if (d, a) == (day, at))) for day, at in keys]
 
 
 pack: Final = msgspec.msgpack.Encoder().encode

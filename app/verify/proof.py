@@ -4,16 +4,21 @@ Ingress topics, inboxes, status changes and dead letters are kept whole: each re
 changelogs are compacted: of them the newest row of each key counts, and the newest meta row.
 
     stage        check                    from                       proves
-    ingress      fact, letter             ingress, inboxes, letters  each event is one fact in its one inbox or
-                                                                     one dead letter; none is lost or doubled
+    ingress      fact, letter             ingress, inboxes, letters  each event is one fact in the inbox of each
+                                                                     whom it concerns, or one dead letter; none is
+                                                                     lost or doubled
     sku          answer, oversold,        inbox-sku, inbox-order     each grant follows from the facts and demands
                  beyond_wanted                                       before it; granted <= sellable after each
                                                                      message, at each cell; none twice
     order        request, change,         inbox-order, inbox-sku,    each request and each version follows from the
-                 refusal                  status-changes, letters    order's facts and answers, once
+                 refusal, account         status-changes, letters,   order's facts and answers, once; customers hear
+                                          inbox-customer             what it means to their credit
+    customer     holds                    inbox-customer,            orders hear of each hold of their customer, once
+                                          inbox-order
     positions    stream_time, seen,       changelogs, projections    what an actor says it has applied is what its
                  projection_behind                                   stream time and its rows stand for
-    projections  atp, order_status        atp, order-status          each figure of each newest row, recomputed
+    projections  atp, order_status,       the same                   each figure of each newest row, recomputed
+                 customers
     quiescence   belief                   both inboxes               what orders believe is what SKUs hold
 
 Where stock is lost, units that a warehouse already works on stay committed: they are the one exception to
@@ -28,36 +33,66 @@ what is read, and only what follows from records that were surely applied must b
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any, Final
 from zlib import crc32
 
 import msgspec
 
+from springtide.agents.customer import decode_customer
 from springtide.agents.order import decode_order
-from springtide.agents.sku import decode_head
-from springtide.agents.topics import ATP, DEAD_LETTERS, INBOX_ORDER, INBOX_SKU, ORDER_STATUS, STATUS_CHANGES
+from springtide.agents.sku import decode_head, decode_row
+from springtide.agents.topics import (
+    ATP,
+    CUSTOMERS,
+    DEAD_LETTERS,
+    INBOX_CUSTOMER,
+    INBOX_ORDER,
+    INBOX_SKU,
+    ORDER_STATUS,
+    STATUS_CHANGES,
+)
 from springtide.agents.work import MARKER, META, Meta, decode_meta
 from springtide.app.engine.log import ActorId, Log
 from springtide.app.settings import Settings
-from springtide.app.verify.compare import difference, order_picture, sku_picture
-from springtide.app.verify.messages import Messages
+from springtide.app.verify.compare import (
+    customer_picture,
+    dated_picture,
+    difference,
+    order_picture,
+    sku_picture,
+)
+from springtide.app.verify.messages import Messages, in_order
+from springtide.app.verify.naive_customers import NaiveCustomerPartition
 from springtide.app.verify.naive_ingress import NaiveIngress, Refused
 from springtide.app.verify.naive_order_steps import Outcome
 from springtide.app.verify.naive_orders import NaiveOrderPartition
+from springtide.app.verify.naive_picture import picture as order_figures
 from springtide.app.verify.naive_skus import NaiveSkuPartition
 from springtide.app.verify.pairing import Expected, Seen
 from springtide.app.verify.reading import Progress, ends, last_value, together
 from springtide.app.verify.verdict import Findings, Verdict, at, place
 from springtide.codecs.facts import INGRESS_TOPICS
 from springtide.codecs.letters import decode_dead_letter, decode_status_change
-from springtide.codecs.messages import Demand, Fact, Origin, Supplied, decode
+from springtide.codecs.messages import (
+    CustomerHolds,
+    CustomerOrder,
+    Demand,
+    Fact,
+    Origin,
+    Supplied,
+    decode,
+)
 from springtide.codecs.records import Record, TopicPartition
 
 NOT_BY_GATEWAY: Final = ("order_unknown", "too_many_facts")
 """Codes of dead letters that OrderActors write, about facts that passed the gateway."""
 SECOND_US: Final = 1_000_000
+_PROJECTIONS: Final = {INBOX_SKU: ATP, INBOX_ORDER: ORDER_STATUS, INBOX_CUSTOMER: CUSTOMERS}
+_INBOXES: Final = {"sku": INBOX_SKU, "order": INBOX_ORDER, "customer": INBOX_CUSTOMER}
+_KINDS: Final = {inbox: kind for kind, inbox in _INBOXES.items()}
 
 
 async def verify(log: Log, settings: Settings, progress: Progress | None = None) -> Verdict:
@@ -111,6 +146,7 @@ class Proof:
         self._places: dict[TopicPartition, Place] = {}
         self._skus: list[NaiveSkuPartition] = []
         self._orders: list[NaiveOrderPartition] = []
+        self._customers: list[NaiveCustomerPartition] = []
         self._letters: dict[str, list[tuple[str, str]]] = {}
         """id -> (code, place) of each dead letter."""
         self._refused: set[Origin] = set()
@@ -140,7 +176,9 @@ class Proof:
         verdict.first_violation = shown[0] if shown else None
         verdict.skus = sum(len(partition.skus) for partition in self._skus)
         verdict.orders = sum(len(partition.orders) for partition in self._orders)
-        verdict.duplicates = sum(p.duplicates for p in self._skus) + sum(p.duplicates for p in self._orders)
+        verdict.customers = sum(len(partition.customers) for partition in self._customers)
+        partitions: tuple[Any, ...] = (*self._skus, *self._orders, *self._customers)
+        verdict.duplicates = sum(partition.duplicates for partition in partitions)
         verdict.requests, verdict.answers = self._messages.requests.pairs, self._messages.answers.pairs
         verdict.changes = self._messages.changes.pairs
         return verdict
@@ -155,28 +193,28 @@ class Proof:
         """The same of each order."""
         for partition in self._orders:
             for name, order in partition.orders.items():
-                yield name, order.picture()
+                yield name, order_figures(order)
 
     # --- what is read ---
 
     async def _read_ends(self) -> None:
         """In the order that the module gives."""
         log, app = self._log, self._settings.app
-        for kind in ("gateway", "order", "sku"):
+        for kind in ("gateway", *_INBOXES):
             changelog = ActorId(app, kind, 0).changelog[0]
             for (_, number), end in (await ends(log, [changelog])).items():
                 found = await last_value(log, (changelog, number), META, end)
                 self._metas[kind, number] = Meta() if found is None else decode_meta(found[1])
-        self._ends |= await ends(log, [ATP, ORDER_STATUS, STATUS_CHANGES, DEAD_LETTERS])
-        sure = await ends(log, [INBOX_SKU, INBOX_ORDER])
-        self._ends |= await ends(log, [INBOX_SKU, INBOX_ORDER])
+        self._ends |= await ends(log, [*_PROJECTIONS.values(), STATUS_CHANGES, DEAD_LETTERS])
+        sure = await ends(log, list(_PROJECTIONS))
+        self._ends |= await ends(log, list(_PROJECTIONS))
         self._ends |= await ends(log, INGRESS_TOPICS)
         for (kind, number), meta in self._metas.items():
             if kind == "gateway":
                 for topic in INGRESS_TOPICS:
                     self._passed[topic, number] = meta.positions.get(f"{topic}/{number}", 0)
             else:
-                topic = INBOX_SKU if kind == "sku" else INBOX_ORDER
+                topic = _INBOXES[kind]
                 applied = meta.positions.get(f"{topic}/{number}", 0)
                 inbox = Place(topic, number, applied, sure[topic, number])
                 inbox.stops.append((applied, self._check_meta))
@@ -184,7 +222,9 @@ class Proof:
         retention_us = self._settings.dedup_retention_s * SECOND_US
         orders, skus = await log.partitions(INBOX_ORDER), await log.partitions(INBOX_SKU)
         self._skus = [NaiveSkuPartition(orders, retention_us) for _ in range(skus)]
-        self._orders = [NaiveOrderPartition(retention_us) for _ in range(orders)]
+        grace_us = self._settings.orphan_grace_s * SECOND_US
+        self._orders = [NaiveOrderPartition(orders, retention_us, grace_us) for _ in range(orders)]
+        self._customers = [NaiveCustomerPartition(orders, retention_us) for _ in range(orders)]
 
     async def _read_letters(self) -> None:
         for batch in [b async for b in together(self._log, self._until([DEAD_LETTERS]))]:
@@ -198,7 +238,7 @@ class Proof:
 
     async def _read_rows(self) -> None:
         """The newest row of each key, and up to where in its inbox each partition of a projection stands."""
-        until = self._until([ATP, ORDER_STATUS])
+        until = self._until(_PROJECTIONS.values())
         total, done = sum(until.values()), 0
         self._rows = {place: {} for place in until}
         async for batch in together(self._log, until):
@@ -213,7 +253,7 @@ class Proof:
             self._progress("reading projections", done, total)
         for (topic, number), rows in self._rows.items():
             marker = rows.pop(MARKER, None)
-            inbox = self._places[INBOX_SKU if topic == ATP else INBOX_ORDER, number]
+            inbox = self._places[next(name for name, shown in _PROJECTIONS.items() if shown == topic), number]
             meta = Meta() if marker is None else decode_meta(marker[1])
             stands = meta.positions.get(f"{inbox.topic}/{number}", 0)
             if stands < inbox.applied:
@@ -225,8 +265,12 @@ class Proof:
                     f"it stands at {stands} of {inbox.topic}, its actor has applied up to {inbox.applied}",
                     "" if marker is None else f"{topic}/{number}/{marker[0]}",
                 )
-            check = self._check_heads if topic == ATP else self._check_orders
-            inbox.stops.append((stands, check))
+            checks = {
+                ATP: self._check_heads,
+                ORDER_STATUS: self._check_orders,
+                CUSTOMERS: self._check_customers,
+            }
+            inbox.stops.append((stands, checks[topic]))
 
     def _until(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
         wanted = set(topics)
@@ -241,11 +285,10 @@ class Proof:
     async def _replay(self) -> None:
         for inbox in self._places.values():
             inbox.stops.sort(key=lambda stop: stop[0])
-        until = self._until([*INGRESS_TOPICS, INBOX_SKU, INBOX_ORDER, STATUS_CHANGES])
+        until = self._until([*INGRESS_TOPICS, *_PROJECTIONS, STATUS_CHANGES])
         total, done = sum(until.values()), 0
         by_topic = {
-            INBOX_SKU: self._replay_inbox,
-            INBOX_ORDER: self._replay_inbox,
+            **dict.fromkeys(_PROJECTIONS, self._replay_inbox),
             STATUS_CHANGES: self._read_changes,
         }
         async for batch in together(self._log, until):
@@ -268,18 +311,17 @@ class Proof:
         self._check_gateway()
 
     def _read_ingress(self, batch: Sequence[Record]) -> None:
-        """One fact or one letter for each record that the gateway has passed."""
+        """A fact in each inbox that it concerns, or one letter, for each record that the gateway has passed."""
         topic, number = batch[0].topic, batch[0].partition
         index, passed = INGRESS_TOPICS.index(topic), self._passed.get((topic, number), 0)
-        inbox = INBOX_SKU if topic == "inventory" else INBOX_ORDER
-        count = len(self._skus) if topic == "inventory" else len(self._orders)
+        counts = dict.fromkeys(_PROJECTIONS, len(self._orders)) | {INBOX_SKU: len(self._skus)}
         for record in batch:
             surely = record.offset < passed
             name = place(record)
             letters = [one for one in self._letters.get(name, ()) if one[0] not in NOT_BY_GATEWAY]
             refused: str | None = None
             try:
-                subject, fact = self._ingress.fact(record)
+                subject, fact, ways = self._ingress.fact(record)
             except Refused as error:
                 refused = str(error)
             if surely:
@@ -294,10 +336,11 @@ class Proof:
                         "wrong", name, f"it is refused ({letters[0][0]}) and need not be", letters[0][1]
                     )
                 key = subject.encode()
-                where = (inbox, crc32(key) % count)
-                self._messages.facts.expect(
-                    fact.origin, Expected((where, key, fact), None, name, surely and not letters)
-                )
+                expected = Expected((key, fact), None, name, surely and not letters)
+                for inbox, to_all in ways:
+                    own = crc32(key) % counts[inbox]
+                    for partition in range(counts[inbox]) if to_all else (own,):
+                        self._messages.facts.expect((fact.origin, inbox, partition), expected)
                 if surely and fact.time_us > self._newest_us.get(number, 0):
                     self._newest_us[number] = fact.time_us
             else:
@@ -310,7 +353,12 @@ class Proof:
 
     def _replay_inbox(self, batch: Sequence[Record]) -> None:
         inbox = self._places[batch[0].topic, batch[0].partition]
-        apply = self._apply_sku if inbox.topic == INBOX_SKU else self._apply_order
+        applies = {
+            INBOX_SKU: self._apply_sku,
+            INBOX_ORDER: self._apply_order,
+            INBOX_CUSTOMER: self._apply_customer,
+        }
+        apply = applies[inbox.topic]
         for record in batch:
             offset = record.offset
             if inbox.stops and inbox.stops[0][0] <= offset:
@@ -323,15 +371,15 @@ class Proof:
             try:
                 message = decode(record.value or b"")
                 if isinstance(message, Fact):
-                    where = (record.topic, record.partition)
-                    found = (where, record.key or b"", message)
-                    self._messages.facts.see(message.origin, Seen(found, name, offset >= inbox.sure))
+                    way = (message.origin, record.topic, record.partition)
+                    found = (record.key or b"", message)
+                    self._messages.facts.see(way, Seen(found, name, offset >= inbox.sure))
                 apply(record, message, name, surely, offset >= inbox.sure, failed)
             except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, LookupError, ValueError) as error:
                 if not failed:
                     entity = (record.key or b"").decode(errors="replace")
-                    stage = "sku" if inbox.topic == INBOX_SKU else "order"
-                    self._findings.add("wrong", "inapplicable", stage, entity, f"{error!r}", name)
+                    kind = _KINDS[inbox.topic]
+                    self._findings.add("wrong", "inapplicable", kind, entity, f"{error!r}", name)
 
     def _has_failed(self, name: str) -> bool:
         """Whether the record was set aside, because a step raised on it."""
@@ -383,6 +431,8 @@ class Proof:
         if isinstance(message, Supplied):
             answer = (message.sku, key.decode(), message.seq)
             self._messages.answers.see(answer, Seen((record.partition, message), name, late))
+        if isinstance(message, CustomerHolds):
+            self._messages.see_holds(key.decode(), message, Seen((record.partition, message), name, late))
         if failed:
             return
         outcome: Outcome = self._orders[record.partition].apply(key, message)
@@ -392,14 +442,35 @@ class Proof:
                 (demand.order_id, sku, demand.request),
                 Expected((crc32(sku.encode()) % count, demand), None, name, surely),
             )
+        for customer, told in outcome.accounts:
+            self._messages.accounts.expect(
+                (told.order_id, told.request),
+                Expected(
+                    (crc32(customer.encode()) % len(self._customers), customer, told), None, name, surely
+                ),
+            )
         for change in outcome.changes:
             self._messages.changes.expect(
-                (change.order_id, change.version), Expected((record.partition, change), None, name, surely)
+                (change.order_id, change.version),
+                Expected((record.partition, in_order(change)), None, name, surely),
             )
         for event, code in outcome.refused:
             letters = self._letters.get(event, [])
             if not any(found == code for found, _ in letters) and surely:
                 self._findings.add("lost", "refusal", "order", event, f"no dead letter says {code}", name)
+
+    def _apply_customer(
+        self, record: Record, message: Any, name: str, surely: bool, late: bool, failed: bool
+    ) -> None:
+        key = record.key or b""
+        if isinstance(message, CustomerOrder):
+            found = (record.partition, key.decode(), message)
+            self._messages.accounts.see((message.order_id, message.request), Seen(found, name, late))
+        if failed:
+            return
+        for order_id, told in self._customers[record.partition].apply(key, message):
+            where = crc32(order_id.encode()) % len(self._orders)
+            self._messages.expect_holds(order_id, told, Expected((where, told), None, name, surely))
 
     def _read_changes(self, batch: Sequence[Record]) -> None:
         for record in batch:
@@ -410,15 +481,19 @@ class Proof:
                 self._findings.add("wrong", "change", "order", name, f"it can't be read: {error}", name)
                 continue
             self._messages.changes.see(
-                (change.order_id, change.version), Seen((record.partition, change), name, False)
+                (change.order_id, change.version), Seen((record.partition, in_order(change)), name, False)
             )
 
     # --- rows ---
 
     def _check_meta(self, inbox: Place, position: int) -> None:
-        is_sku = inbox.topic == INBOX_SKU
-        kind = "sku" if is_sku else "order"
-        model: Any = self._skus[inbox.number] if is_sku else self._orders[inbox.number]
+        kind = _KINDS[inbox.topic]
+        models: dict[str, Any] = {
+            INBOX_SKU: self._skus,
+            INBOX_ORDER: self._orders,
+            INBOX_CUSTOMER: self._customers,
+        }
+        model = models[inbox.topic][inbox.number]
         meta = self._metas[kind, inbox.number]
         entity, where = f"{kind}/{inbox.number}", at((inbox.topic, inbox.number), position)
         for check, stands, due in (
@@ -438,15 +513,33 @@ class Proof:
                 self._findings.add("wrong", "stream_time", "positions", f"gateway/{number}", detail, *where)
 
     def _check_heads(self, inbox: Place, position: int) -> None:
-        rows = self._rows.pop((ATP, inbox.number))
+        whole = self._rows.pop((ATP, inbox.number))
+        rows = {key: row for key, row in whole.items() if b"\x00" not in key}  # the rest are parts of SKUs
         models = {name.encode(): sku.picture for name, sku in self._skus[inbox.number].skus.items()}
         self._check_rows(ATP, inbox, position, rows, models, lambda raw: sku_picture(decode_head(raw)))
+        days = {key: row for key, row in whole.items() if key.endswith(b"\x00d")}
+        by_day = {
+            name.encode() + b"\x00d": sku.dated
+            for name, sku in self._skus[inbox.number].skus.items()
+            if any(sku.dated().values())
+        }
+        self._check_rows(
+            ATP, inbox, position, days, by_day, lambda raw: dated_picture(decode_row(b"?\x00d", raw))
+        )
 
     def _check_orders(self, inbox: Place, position: int) -> None:
         rows = self._rows.pop((ORDER_STATUS, inbox.number))
-        models = {name.encode(): order.picture for name, order in self._orders[inbox.number].orders.items()}
+        orders = self._orders[inbox.number].orders.items()
+        models = {name.encode(): partial(order_figures, order) for name, order in orders}
         self._check_rows(
             ORDER_STATUS, inbox, position, rows, models, lambda raw: order_picture(decode_order(raw))
+        )
+
+    def _check_customers(self, inbox: Place, position: int) -> None:
+        rows = self._rows.pop((CUSTOMERS, inbox.number))
+        models = {name.encode(): c.picture for name, c in self._customers[inbox.number].customers.items()}
+        self._check_rows(
+            CUSTOMERS, inbox, position, rows, models, lambda raw: customer_picture(decode_customer(raw))
         )
 
     def _check_rows(
@@ -455,7 +548,7 @@ class Proof:
         inbox: Place,
         position: int,
         rows: dict[bytes, tuple[int, bytes]],
-        models: dict[bytes, Callable[[], dict[str, Any]]],
+        models: Mapping[bytes, Callable[[], dict[str, Any]]],
         read: Callable[[bytes], dict[str, Any]],
     ) -> None:
         check = topic.replace("-", "_")
@@ -488,11 +581,14 @@ class Proof:
         sent.leftovers("request", "order", sent.requests, self._request_was_due, failed)
         sent.leftovers("answer", "sku", sent.answers, self._answer_was_due, failed)
         sent.leftovers("change", "order", sent.changes, self._change_was_due, failed)
+        sent.leftovers("account", "order", sent.accounts, self._account_was_due, failed)
+        sent.leftovers("holds", "customer", sent.holds, self._holds_were_due, failed)
         self._verdict.in_flight = sent.in_flight
 
-    def _fact_was_due(self, key: Origin) -> bool:
-        end = self._ends.get((INGRESS_TOPICS[key[0]], key[1]), 0)
-        return key not in self._refused and key[2] < end
+    def _fact_was_due(self, key: tuple[Origin, str, int]) -> bool:
+        origin = key[0]
+        end = self._ends.get((INGRESS_TOPICS[origin[0]], origin[1]), 0)
+        return origin not in self._refused and origin[2] < end
 
     def _request_was_due(self, key: tuple[str, str, int]) -> bool:
         order = self._orders[crc32(key[0].encode()) % len(self._orders)].orders.get(key[0])
@@ -506,6 +602,15 @@ class Proof:
     def _change_was_due(self, key: tuple[str, int]) -> bool:
         order = self._orders[crc32(key[0].encode()) % len(self._orders)].orders.get(key[0])
         return order is not None and key[1] <= order.version
+
+    def _account_was_due(self, key: tuple[str, int]) -> bool:
+        order = self._orders[crc32(key[0].encode()) % len(self._orders)].orders.get(key[0])
+        return order is not None and key[1] <= order.account_request
+
+    def _holds_were_due(self, key: tuple[str, str, int, int]) -> bool:
+        """The customer has told this order so much before."""
+        customers = self._customers[crc32(key[0].encode()) % len(self._customers)].customers
+        return key[0] in customers and key[2] <= customers[key[0]].seq
 
     def _beliefs(self) -> None:
         """Once nothing is on its way, what an order believes to have is what the SKU holds for it."""
@@ -526,13 +631,15 @@ class Proof:
                     need = None if order is None else order.needs.get(sku.sku)
                     believed = {} if need is None else need.lines
                     held = {
-                        line_id: (sum(line.news()[1].values()), line.lacks())
+                        line_id: (sum(line.news()[1].values()), line.news()[0])
                         for line_id, line in wish.lines.items()
                     }
                     for line_id, units in held.items():
-                        if believed.get(line_id, (0, 0))[:2] != units:
+                        told = believed.get(line_id)
+                        has = (0, 0) if told is None else (told.allocated, told.backordered)
+                        if has != units:
                             detail = (
                                 f"line {line_id} of {order_id} has (allocated, backordered) {units}, "
-                                f"the order believes {believed.get(line_id)}"
+                                f"the order believes {has}"
                             )
                             self._findings.add("wrong", "belief", "quiescence", sku.sku, detail)

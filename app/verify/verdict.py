@@ -9,7 +9,7 @@ import msgspec
 from springtide.codecs.records import Record, TopicPartition
 
 Kind = Literal["lost", "doubled", "oversold", "wrong"]
-STAGES: Final = ("ingress", "sku", "order", "positions", "projections", "quiescence")
+STAGES: Final = ("ingress", "sku", "order", "customer", "positions", "projections", "quiescence")
 """In the order of the way of an event: what is wrong upstream explains what is wrong downstream."""
 KEPT_MAX: Final = 100
 
@@ -55,6 +55,7 @@ class Verdict(msgspec.Struct, kw_only=True):
     """Records read, by topic."""
     orders: int = 0
     skus: int = 0
+    customers: int = 0
     grants: int = 0
     """Answers that gave an order units it did not have before."""
     requests: int = 0

@@ -1,0 +1,203 @@
+"""What a naive SKU may still promise for units that it does not have, and what it promised already.
+
+A place's room on a day is what is there and to come by then (safety stock may be eaten), less what is promised
+of it by then, less what fences keep for channels beyond what these were promised. Worked out anew at each
+question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from springtide.app.verify import naive_calendar as calendar
+from springtide.app.verify.naive_atp import lefts_on, supply_of
+from springtide.app.verify.naive_curves import Curve, by_day, cumulative, look_ahead
+from springtide.app.verify.naive_fences import effective
+from springtide.app.verify.naive_wish import Line, Share, Wish
+
+if TYPE_CHECKING:
+    from springtide.app.verify.naive_sku import NaiveSku
+
+
+class Planned(NamedTuple):
+    """Units that nothing covers yet and that are promised from a place. Lines that may not take what is
+    there, since they lack something elsewhere, keep nothing from others."""
+
+    location: str
+    channel: str
+    day: int
+    units: int
+
+
+def is_firm(wish: Wish) -> bool:
+    if wish.parked:
+        return False
+    for line in wish.lines.values():
+        if line.cap is not None and sum(line.has().values()) >= line.cap < line.want:
+            return False
+        promised = sum(units for _, _, units in [*line.plan, *line.leads])
+        if wish.complete and promised < line.lacks():
+            return False
+    return True
+
+
+def planned(sku: NaiveSku, but: Line | None = None, given: Sequence[Share] = ()) -> list[Planned]:
+    """All but one line's; of its own order those of the other lines in any case, but for those `given` up."""
+    found = []
+    for wish in sku.unsettled.values():
+        is_own = any(line is but for line in wish.lines.values())
+        firm = is_firm(wish)
+        if not wish.tracked or not (firm or is_own):
+            continue
+        for line in wish.lines.values():
+            if line is but:
+                channel = wish.channel_of(line)
+                found += [Planned(location, channel, day, -units) for day, location, units in given]
+            else:  # those that nobody else heeds count as of the asker's channel
+                channel = wish.channel_of(line if firm or but is None else but)
+                found += [Planned(location, channel, day, units) for day, location, units in line.plan]
+    return found
+
+
+def set_aside(sku: NaiveSku, wish: Wish) -> list[Share]:
+    """What is promised to orders before this one that keep it from nobody but those behind them."""
+    return [
+        share
+        for other in sku.unsettled.values()
+        if other.tracked and sku.rank(other) < sku.rank(wish) and not is_firm(other)
+        for line in other.lines.values()
+        for share in line.plan
+    ]
+
+
+def open_places(sku: NaiveSku) -> list[str]:
+    return [at for at in sku.network.nearest(sku.named) if sku.network.is_open(at)]
+
+
+def first_day(sku: NaiveSku, at: str | None) -> int:
+    """A place's today; of all (None) the least."""
+    return sku.today(at) if at is not None else min((sku.today(n) for n in open_places(sku)), default=0)
+
+
+def is_fenced(sku: NaiveSku, at: str | None) -> bool:
+    """Whether a fence there keeps anything, now or later."""
+    return any(
+        fence.location == at
+        and fence.qty > sku.used(fence)
+        and (fence.to_us is None or fence.to_us > sku.now_us)
+        for fence in sku.fences.values()
+    )
+
+
+def there(sku: NaiveSku, at: str | None) -> Curve:
+    """What is there and to come by each day, the first of them the place's today. None: in all open places by
+    date; one where a date has not come counts with its own today."""
+    horizon, first = sku.policy().horizon_days, first_day(sku, at)
+    if at is None:
+        parts = [(first_day(sku, name), there(sku, name)) for name in open_places(sku)]
+        return [sum(part[max(0, first + t - day)] for day, part in parts) for t in range(horizon)]
+    supply = by_day(supply_of(sku, at, first), first, horizon)
+    return cumulative(sku.unpromised(at), supply, [0] * horizon)
+
+
+def planned_by(sku: NaiveSku, at: str | None, plans: Sequence[Planned]) -> dict[str, Curve]:
+    """Channel -> units promised of a place (None: of all open ones) by each day. What is promised for after
+    the horizon counts on its last day; where a date has not come, the place's own today counts."""
+    horizon, first = sku.policy().horizon_days, first_day(sku, at)
+    days = {one.location: sku.today(one.location) for one in plans}
+    found: dict[str, Curve] = {}
+    for one in plans:
+        if one.location == at or (at is None and sku.network.is_open(one.location)):
+            own = days[one.location]
+            curve = found.setdefault(one.channel, [0] * horizon)
+            for t in range(horizon):
+                index = max(0, first + t - own)
+                if one.day <= own + index or index == horizon - 1:
+                    curve[t] += one.units
+    return found
+
+
+def spare(
+    sku: NaiveSku,
+    at: str | None,
+    channel: str | None,
+    but: Line | None = None,
+    given: Sequence[Share] = (),
+    aside: Sequence[Planned] = (),
+) -> Curve:
+    """What is left of it for a channel's next line. None: of all that fences keep and lines were promised."""
+    plans = planned_by(sku, at, [*planned(sku, but, given), *aside])
+    today, fenced = first_day(sku, at), is_fenced(sku, at)
+    found = []
+    for t, units in enumerate(there(sku, at)):
+        by_channel = {name: curve[t] for name, curve in plans.items()}
+        if fenced:
+            for left in effective(units, lefts_on(sku, at, today, today + t)):
+                if left.channel != channel:
+                    by_channel[left.channel] = max(by_channel.get(left.channel, 0), left.units)
+        found.append(units - sum(by_channel.values()))
+    return found
+
+
+def room(
+    sku: NaiveSku,
+    at: str | None,
+    channel: str,
+    but: Line | None = None,
+    given: Sequence[Share] = (),
+    aside: Sequence[Planned] = (),
+) -> Curve:
+    """What may be promised for each day so that nothing promised breaks."""
+    if at is not None and not sku.network.is_open(at):
+        return [0] * sku.policy().horizon_days
+    return look_ahead(spare(sku, at, channel, but, given, aside))
+
+
+def find(sku: NaiveSku, wish: Wish, line: Line, units: int, single: bool, max_splits: int) -> list[Share]:
+    """The soonest days and nearest places for up to so many units."""
+    places = sku.network.nearest(sku.named) if line.at is None else [line.at]
+    places = [at for at in places if sku.network.is_open(at)]
+    if single and line.cells:
+        places = [at for at in places if line.cells.get(at)]
+    horizon = sku.policy().horizon_days
+    whole = line if not line.plan else None
+    channel = wish.channel_of(line)
+    aside = [Planned(at, channel, day, units) for day, at, units in set_aside(sku, wish)]
+    rooms: dict[str, dict[int, int]] = {}
+    starts: dict[str, int] = {}
+    for at in places:
+        today = sku.today(at)
+        left = room(sku, at, channel, whole, aside=aside)
+        if wish.keeps_safety:
+            left = [units_left - sku.safety.get(at, 0) for units_left in left]
+        if left[-1] > 0:
+            rooms[at] = {today + t: units_left for t, units_left in enumerate(left)}
+            starts[at] = calendar.ship_day(sku.place(at), today if line.day is None else line.day, sku.now_us)
+    if not rooms:
+        return []
+    first = min(min(by_date) for by_date in rooms.values())
+    last = first + horizon - 1
+    bound = room(sku, None, channel, whole, aside=aside) if is_fenced(sku, None) else None
+    used = dict.fromkeys([*line.cells, *(at for _, at, _ in line.plan)], 0)
+    found: list[Share] = []
+    for day in range(first, last + 1):
+        for at, by_date in rooms.items():
+            # A place where this date has not come gives what it gives then.
+            here = by_date.get(day, by_date[min(by_date)])
+            is_last = day == last
+            begins = min(starts[at], last)
+            if day < begins or not (calendar.works(sku.place(at), day) or (is_last and starts[at] >= last)):
+                continue
+            if single:
+                if min(here, here if bound is None else bound[day - first]) >= units:
+                    return [(max(day, starts[at]), at, units)]
+                continue
+            part = min(units, here - used.get(at, 0))
+            if bound is not None:
+                part = min(part, bound[day - first] - sum(used.values()))
+            if part > 0 and (at in used or not max_splits or len(used) < max_splits):
+                used[at] = used.get(at, 0) + part
+                found.append((max(day, starts[at]), at, part))
+                units -= part
+    return found
