@@ -15,7 +15,18 @@ from typing import Any, Final
 
 from benchmarks.harness import BenchError, ended_by_sigterm, run_program, say
 
-NAMES: Final = ("engine", "pipeline", "hot-sku", "latency", "http", "recovery", "memory")
+NAMES: Final = (
+    "engine",
+    "pipeline",
+    "hot-sku",
+    "latency",
+    "http",
+    "atp",
+    "orders",
+    "push",
+    "recovery",
+    "memory",
+)
 _TIMEOUT_S: Final = 3_600.0
 
 

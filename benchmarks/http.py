@@ -50,7 +50,7 @@ def measure(args: argparse.Namespace) -> Report:
     """One report; rates are medians of the rounds."""
     rate = program.sized(args, args.rate, RATE, 300)
     seconds = program.sized(args, args.seconds, 10, 2)
-    spec = TradeSpec(skus=program.sized(args, args.skus, 10_000, 200))
+    spec = TradeSpec(skus=program.sized(args, args.skus, 10_000, 200), streams="main")
     paths = [f"/v1/atp/{quote(sku_name(number))}".encode() for number in range(spec.skus)]
     report = Report("http")
     with tempfile.TemporaryDirectory(prefix="springtide-trade-") as folder:

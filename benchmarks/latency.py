@@ -41,7 +41,7 @@ def measure(args: argparse.Namespace) -> Report:
     skus = program.sized(args, args.skus, 10_000, 100)
     warmup_s = 1 if args.quick else _WARMUP_S
     count, warmups = seconds * _PROBES_PER_S, warmup_s * _PROBES_PER_S
-    spec = TradeSpec(skus=skus)
+    spec = TradeSpec(skus=skus, streams="main")
     report = Report("latency")
     with tempfile.TemporaryDirectory(prefix="springtide-trade-") as folder:
         opening = spec.skus * spec.locations

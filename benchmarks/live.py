@@ -31,16 +31,23 @@ _QUIET_S: Final = 1.5
 
 
 @contextmanager
-def stack(workers: int = 1, views: int = 1, **given: Any) -> Iterator[Stack]:
+def stack(workers: int = 1, views: int = 1, pushes: int = 0, **given: Any) -> Iterator[Stack]:
     """A stack of its own, ready, in a temporary folder that is deleted afterwards."""
     with (
         ended_by_sigterm(),
         tempfile.TemporaryDirectory(prefix="springtide-bench-", ignore_cleanup_errors=True) as folder,
     ):
         settings = Settings(
-            **{"data_dir": Path(folder), "broker": None, "port": 0, "log_level": "warning", **given}
+            **{
+                "data_dir": Path(folder),
+                "broker": None,
+                "port": 0,
+                "access": "open",
+                "log_level": "warning",
+                **given,
+            }
         )
-        one = Stack(settings, workers=workers, views=views, told=say)
+        one = Stack(settings, workers=workers, views=views, pushes=pushes, told=say)
         try:
             one.start(FetchProgress())
             one.wait_until_ready(_READY_S)

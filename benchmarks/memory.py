@@ -28,7 +28,7 @@ def measure(args: argparse.Namespace) -> Report:
     """One report; the largest of both processes counts."""
     skus = program.sized(args, args.skus, 1_000_000, 5_000)
     events = program.sized(args, args.events, 100_000, 2_000)
-    spec = TradeSpec(skus=skus, locations=1)
+    spec = TradeSpec(skus=skus, locations=1, streams="main")
     report = Report("memory")
     with tempfile.TemporaryDirectory(prefix="springtide-trade-") as folder:
         trade = live.Trade(spec, Path(folder) / "trade", skus + events)

@@ -95,7 +95,7 @@ def measure(args: argparse.Namespace) -> Report:
     skus = program.sized(args, args.skus, 10_000, 200)
     faust_events = program.sized(args, args.faust_events, 60_000, 2_000)
     rounds = program.rounds_of(args)
-    spec = TradeSpec(skus=skus)
+    spec = TradeSpec(skus=skus, streams="main")
     report = Report("pipeline")
     with tempfile.TemporaryDirectory(prefix="springtide-trade-") as folder:
         trade = live.Trade(spec, Path(folder) / "trade", spec.skus * spec.locations + rounds * events)

@@ -98,7 +98,7 @@ def _counts(count: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _kills(workers: int, kills: int, rate: float, skus: int, warmup_s: float) -> list[float]:
-    spec = TradeSpec(skus=skus)
+    spec = TradeSpec(skus=skus, streams="main")
     opening = spec.skus * spec.locations
     took: list[float] = []
     with tempfile.TemporaryDirectory(prefix="springtide-trade-") as folder:

@@ -1,0 +1,324 @@
+"""`/v1/subscriptions`: who is told of status changes, kept in the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from secrets import token_hex
+from time import time
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from springtide.agents.topics import STATUS_CHANGES
+from springtide.app.broker.connection import BrokerConnection
+from springtide.app.engine.kafka_log import KafkaLog
+from springtide.app.engine.log import ActorId, LogUnavailable
+from springtide.app.push.address import refusal
+from springtide.app.push.cursor import Place
+from springtide.app.push.registry import SUBSCRIPTIONS_MAX, Keeper, Registry
+from springtide.app.push.signing import key_of, new_secret
+from springtide.app.settings import Settings
+from springtide.app.verify.reading import last_value
+from springtide.app.view.problems import Problem, bad_request, shown
+from springtide.app.view.responses import JSON, json_response, unsupported_content
+from springtide.app.wiring import PUSH
+from springtide.codecs.subscriptions import (
+    Filter,
+    Replay,
+    Secret,
+    Subscription,
+    Upsert,
+    Url,
+)
+from springtide.codecs.times import instant, rfc3339
+
+ROTATION_S: Final = 86_400
+"""So long the secret before the newest still signs beside it, unless another time is given."""
+ROTATION_MAX_S: Final = 30 * 86_400
+_PAUSE_S: Final = 1.0
+_place: Final = msgspec.msgpack.Decoder(Place).decode
+
+
+class Wish(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a POST or PUT says; a PUT leaves out what it does not want to change."""
+
+    url: Url | None = None
+    name: Annotated[str, Meta(max_length=200)] | None = None
+    filter: Filter | None = None
+    upsert: Upsert | None = None
+    secret: Annotated[str, Meta(max_length=200)] | None = None
+    coalesce_ms: Annotated[int, Meta(ge=0, le=3_600_000)] | None = None
+    rate_per_s: Annotated[float, Meta(gt=0, le=100_000)] | None = None
+    in_flight_max: Annotated[int, Meta(ge=1, le=1_000)] | None = None
+    timeout_ms: Annotated[int, Meta(ge=100, le=60_000)] | None = None
+    give_up_s: Annotated[int, Meta(ge=1, le=30 * 86_400)] | None = None
+    state: Literal["active", "paused"] | None = None
+    start: Literal["now", "beginning"] = "now"
+    rotate_secret: bool = False
+    """PUT: a new secret (the given one, else a made one); the one before signs too for `rotation_s` more."""
+    rotation_s: Annotated[int, Meta(ge=0, le=ROTATION_MAX_S)] = ROTATION_S
+
+
+_wish: Final = msgspec.json.Decoder(Wish).decode
+_PLAIN: Final = (
+    "name",
+    "filter",
+    "upsert",
+    "coalesce_ms",
+    "rate_per_s",
+    "in_flight_max",
+    "timeout_ms",
+    "give_up_s",
+)
+
+
+class Subscriptions:
+    """See the module."""
+
+    def __init__(self, settings: Settings, connection: BrokerConnection) -> None:
+        self._settings = settings
+        self._log = KafkaLog(connection)
+        self._keeper = Keeper(connection)
+        self.registry = Registry(self._log)
+
+    def add_to(self, app: web.Application) -> None:
+        router = app.router
+        router.add_get("/v1/subscriptions", self.list)
+        router.add_post("/v1/subscriptions", self.create)
+        router.add_get("/v1/subscriptions/{id}", self.show)
+        router.add_put("/v1/subscriptions/{id}", self.change)
+        router.add_delete("/v1/subscriptions/{id}", self.delete)
+        router.add_post("/v1/subscriptions/{id}:replay", self.replay)
+        app.cleanup_ctx.append(self._life)
+
+    async def _life(self, _: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._follow())
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await self._keeper.close()
+        await self._log.close()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self._log.start()
+                break
+            except LogUnavailable:
+                await self._log.close()
+                await asyncio.sleep(_PAUSE_S)
+        await self.registry.run()
+
+    # --- answers ---
+
+    async def list(self, _: web.Request) -> web.Response:
+        self._ready()
+        known = sorted(self.registry.subscriptions.values(), key=lambda s: (s.created_ms, s.id))
+        return json_response({"subscriptions": [_shown(subscription) for subscription in known]})
+
+    async def show(self, request: web.Request) -> web.Response:
+        subscription = self._known(request)
+        return json_response(_shown(subscription) | {"delivery": await self._delivery(subscription)})
+
+    async def create(self, request: web.Request) -> web.Response:
+        self._ready()
+        wish = await _read(request)
+        if wish.url is None:
+            raise bad_request("A subscription needs a url.", "url", "missing")
+        if len(self.registry.subscriptions) >= SUBSCRIPTIONS_MAX:
+            raise bad_request(
+                f"There are {SUBSCRIPTIONS_MAX} subscriptions already; delete one.", "", "too many"
+            )
+        self._check(wish)
+        secret = wish.secret or new_secret()
+        subscription = Subscription(
+            id=f"sub_{token_hex(8)}",
+            url=wish.url,
+            secrets=(Secret(secret),),
+            state=wish.state or "active",
+            created_ms=int(time() * 1_000),
+            positions={} if wish.start == "beginning" else await self._ends(),
+            **{name: given for name in _PLAIN if (given := getattr(wish, name)) is not None},
+        )
+        await self._kept(self._keeper.keep(subscription))
+        # The secret is shown here and when it is rotated, and never again.
+        answer = json_response(_shown(subscription) | {"secret": secret}, 201)
+        answer.headers["Location"] = f"/v1/subscriptions/{subscription.id}"
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    async def change(self, request: web.Request) -> web.Response:
+        known = self._known(request)
+        wish = await _read(request)
+        self._check(wish)
+        changes: dict[str, Any] = {
+            name: given for name in _PLAIN if (given := getattr(wish, name)) is not None
+        }
+        if wish.url is not None:
+            changes["url"] = wish.url
+        if wish.state is not None:
+            changes |= {"state": wish.state, "why": None}
+        body: dict[str, Any] = {}
+        if wish.rotate_secret:
+            body["secret"] = wish.secret or new_secret()
+            ends_ms = int((time() + wish.rotation_s) * 1_000)
+            changes["secrets"] = (Secret(body["secret"]), Secret(known.secrets[0].secret, ends_ms))
+        elif wish.secret is not None:
+            raise bad_request(
+                "A new secret comes with rotate_secret true.", "secret", "without rotate_secret"
+            )
+        changed = msgspec.structs.replace(known, **changes)
+        await self._kept(self._keeper.keep(changed))
+        answer = json_response(_shown(changed) | body)
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    async def delete(self, request: web.Request) -> web.Response:
+        known = self._known(request)
+        await self._kept(self._keeper.delete(known.id))
+        return web.Response(status=204)
+
+    async def replay(self, request: web.Request) -> web.Response:
+        known = self._known(request)
+        given = dict(request.query)
+        if unknown := [name for name in given if name not in ("order_id", "from", "to")]:
+            raise bad_request(
+                f"There is no parameter '{shown(unknown[0])}' here.", shown(unknown[0]), "unknown"
+            )
+        if not given:
+            raise bad_request(
+                "Say what is to be told again: order_id, or a span by from and to.", "order_id", "missing"
+            )
+        replay = Replay(
+            id=f"rep_{token_hex(8)}",
+            subscription=known.id,
+            order_id=given.get("order_id") or None,
+            from_ms=_ms(given, "from", 0),
+            to_ms=_ms(given, "to", 1 << 62),
+            asked_ms=int(time() * 1_000),
+        )
+        await self._kept(self._keeper.ask(replay))
+        return json_response({"replay": replay.id, "subscription": known.id}, 202)
+
+    # --- inside ---
+
+    def _ready(self) -> None:
+        if not self.registry.loaded.is_set():
+            raise _unavailable("the subscriptions are not read yet")
+
+    def _known(self, request: web.Request) -> Subscription:
+        self._ready()
+        name = request.match_info["id"]
+        found = self.registry.subscriptions.get(name)
+        if found is None:
+            raise Problem(
+                404,
+                "unknown-subscription",
+                "Unknown subscription",
+                f"There is no subscription '{shown(name)}'.",
+            )
+        return found
+
+    def _check(self, wish: Wish) -> None:
+        inside = self._settings.push_allow_inside
+        urls = [("url", wish.url)]
+        if wish.upsert is not None and wish.upsert.oauth is not None:
+            urls.append(("upsert.oauth.token_url", wish.upsert.oauth.token_url))
+        for path, url in urls:
+            why = None if url is None else refusal(url, allow_inside=inside)
+            if why is not None:
+                raise bad_request(f"{path} can't be used: {why}.", path, why)
+        if wish.secret is not None:
+            try:
+                key_of(wish.secret)
+            except ValueError as error:
+                raise bad_request(f"The secret can't be used: {error}.", "secret", str(error)) from None
+
+    async def _ends(self) -> dict[str, int]:
+        try:
+            count = await self._log.partitions(STATUS_CHANGES)
+            ends = await self._log.ends([(STATUS_CHANGES, number) for number in range(count)])
+        except (LogUnavailable, ValueError) as error:
+            raise _unavailable(str(error)) from error
+        return {str(number): end for (_, number), end in ends.items()}
+
+    async def _kept(self, writing: Awaitable[int]) -> None:
+        try:
+            offset = await writing
+        except LogUnavailable as error:
+            raise _unavailable(str(error)) from error
+        await self.registry.reached(offset)
+
+    async def _delivery(self, subscription: Subscription) -> dict[str, Any]:
+        """Where it stands by what the push processes have kept, half a second ago at most."""
+        told = skipped = backlog = 0
+        parked: list[Any] = []
+        try:
+            for number, end in ((int(n), e) for n, e in (await self._ends()).items()):
+                changelog = ActorId(self._settings.app, PUSH, number).changelog
+                found = await last_value(
+                    self._log, changelog, subscription.id.encode(), await self._log.end(changelog)
+                )
+                start = subscription.positions.get(str(number), 0)
+                place = Place(position=start) if found is None else _place(found[1])
+                told += place.told
+                skipped += place.skipped
+                backlog += max(0, end - place.position - len(place.done))
+                parked += place.parked
+        except LogUnavailable as error:
+            raise _unavailable(str(error)) from error
+        return {
+            "told": told,
+            "coalesced": skipped,
+            "backlog_offsets": backlog,
+            "parked": [
+                {**msgspec.to_builtins(one), "at": rfc3339(one.at_ms * 1_000)} for one in parked[-100:]
+            ],
+        }
+
+
+def _shown(subscription: Subscription) -> dict[str, Any]:
+    """A subscription without its secrets."""
+    body: dict[str, Any] = msgspec.to_builtins(subscription)
+    for name in ("schema", "positions", "created_ms"):
+        body.pop(name, None)
+    if subscription.upsert is not None and subscription.upsert.oauth is not None:
+        body["upsert"]["oauth"].pop("client_secret", None)
+    body["secrets"] = len(subscription.secrets)
+    body["state"] = subscription.state
+    body["created_at"] = rfc3339(subscription.created_ms * 1_000)
+    return body
+
+
+async def _read(request: web.Request) -> Wish:
+    if request.content_type != JSON:
+        raise unsupported_content(request.content_type, JSON)
+    try:
+        return _wish(await request.read())
+    except msgspec.ValidationError as error:
+        path = str(error).rpartition("`$")[2].strip("`.") if "`$" in str(error) else ""
+        raise bad_request(f"The subscription can't be used: {error}.", path, str(error)) from None
+    except msgspec.DecodeError as error:
+        raise bad_request(f"The body is no JSON: {error}.", "", "no JSON") from None
+
+
+def _ms(given: Mapping[str, str], name: str, default: int) -> int:
+    if name not in given:
+        return default
+    try:
+        return instant(given[name]) // 1_000
+    except ValueError as error:
+        raise bad_request(f"'{name}' can't be used: {error}.", name, str(error)) from None
+
+
+def _unavailable(why: str) -> Problem:
+    return Problem(
+        503,
+        "log-unavailable",
+        "The log does not answer",
+        f"{why}. See that the broker runs, then ask again.",
+        retry_after_s=1,
+    )
