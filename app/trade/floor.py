@@ -6,7 +6,8 @@ import random
 from typing import Final
 
 from springtide.app.trade.agenda import Agenda, Effect
-from springtide.app.trade.emission import HOUR_MS, MINUTE_MS, Pen
+from springtide.app.trade.catalog import CHANGES_PER_ORDER, Catalog
+from springtide.app.trade.emission import DAY_MS, HOUR_MS, MINUTE_MS, Pen, day_text
 from springtide.app.trade.spec import TradeSpec
 from springtide.app.trade.stock import Book
 
@@ -20,20 +21,30 @@ _FOUND: Final = ("breakage", "theft", "found in a wrong bin", "count corrected")
 class Floor:
     """Each call makes one such happening at a given time."""
 
-    def __init__(self, spec: TradeSpec, rng: random.Random, pen: Pen, agenda: Agenda, book: Book) -> None:
+    def __init__(
+        self,
+        spec: TradeSpec,
+        rng: random.Random,
+        pen: Pen,
+        agenda: Agenda,
+        book: Book,
+        catalog: Catalog | None,
+    ) -> None:
         self._spec = spec
         self._random = rng.random
         self._pen = pen
         self._agenda = agenda
         self._book = book
         self._carts = 0
-        rates = (
+        rates = [
             (self.count, COUNTS_PER_ORDER),
             (self.adjust, ADJUSTMENTS_PER_ORDER),
             (self.move, MOVES_PER_ORDER),
             (self.fence, FENCES_PER_ORDER),
             (self.abandon_cart, spec.abandoned_cart_rate),
-        )
+        ]
+        if catalog is not None:
+            rates.append((catalog.change, CHANGES_PER_ORDER))
         self._rates = rates
         self.per_order: float = sum(rate for _, rate in rates)
         """Happenings for each order, on average."""
@@ -88,7 +99,11 @@ class Floor:
     def fence(self, now_ms: int) -> None:
         """Stock is fenced for the business channel."""
         sku, place, _cell = self._cell()
-        data = f'{{"location":"{self._book.places[place]}","channel":"b2b","qty":2,"rank":10}}'
+        until = ""
+        if self._spec.is_whole and self._random() < 0.5:
+            days = 1 + int(self._random() * 6)
+            until = f',"valid_to":"{day_text(now_ms // DAY_MS + days)}"'
+        data = f'{{"location":"{self._book.places[place]}","channel":"b2b","qty":2,"rank":10{until}}}'
         fenced = self._pen.write(
             "fence.set", "erp/main", self._book.names[sku], self._book.keys[sku], now_ms, data
         )

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from math import log
 from typing import Final
 
+from springtide.app.trade.aftermath import Aftermath
 from springtide.app.trade.agenda import Agenda
 from springtide.app.trade.broken import KINDS, spoil
+from springtide.app.trade.catalog import Catalog
+from springtide.app.trade.credit import Credit
 from springtide.app.trade.emission import HOUR_MS, Emission, Pen
 from springtide.app.trade.floor import Floor
 from springtide.app.trade.orders import Orders
@@ -26,7 +29,7 @@ _END_MS: Final = TIME_MAX_US // 1_000 - 100 * 24 * HOUR_MS
 
 
 def generate(spec: TradeSpec) -> Iterator[Emission]:
-    """The trade of a spec: the opening counts, then the interleaved lives of its orders.
+    """The trade of a spec: the catalog and opening counts, then the interleaved lives of its orders.
 
     It is ordered by arrival, and never ends if `spec.orders` is None. What must be refused is a `Broken`,
     which says why; a duplicate is the same object once more. Takes some 100 bytes of memory for each SKU
@@ -36,9 +39,16 @@ def generate(spec: TradeSpec) -> Iterator[Emission]:
     pen = Pen(rng, spec.binary_share)
     agenda = Agenda(spec, rng)
     book = Book(spec, rng, pen, agenda)
-    parcels = Parcels(spec, rng, pen, agenda, book)
-    orders = Orders(spec, rng, pen, agenda, book, parcels)
-    floor = Floor(spec, rng, pen, agenda, book)
+    catalog = aftermath = credit = None
+    if spec.is_whole:
+        catalog = Catalog(spec, rng, pen, agenda, book)
+        aftermath = Aftermath(spec, rng, pen, agenda, book)
+        credit = Credit(spec, rng, pen, agenda)
+    parcels = Parcels(spec, rng, pen, agenda, book, aftermath)
+    orders = Orders(spec, rng, pen, agenda, book, parcels, credit)
+    floor = Floor(spec, rng, pen, agenda, book, catalog)
+    if catalog is not None and spec.opening:
+        yield from catalog.opening()
     yield from book.opening()
     luck, heap, pop, apply = rng.random, agenda.heap, agenda.pop, book.apply
     broken_share = spec.broken_share

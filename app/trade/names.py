@@ -24,6 +24,16 @@ LOCATIONS: Final = (
 )
 """Warehouses, by the airport they are near."""
 
+TIME_ZONES: Final = {
+    "VIE": "Europe/Vienna",
+    "PRG": "Europe/Prague",
+    "WAW": "Europe/Warsaw",
+    "AMS": "Europe/Amsterdam",
+    "BRU": "Europe/Brussels",
+    "CDG": "Europe/Paris",
+}
+"""Of warehouses that are not in Germany."""
+
 _FAMILIES: Final = (
     "LAMP",
     "BOOT",
@@ -80,7 +90,29 @@ def order_name(seed: int, number: int) -> str:
     return f"SO{seed}-{number:06d}"
 
 
+def kit_name(number: int) -> str:
+    """The kit of a number from 0 on."""
+    return f"SET-{number + 1:05d}"
+
+
+SERVICES: Final = ("GIFT-WRAP", "ENGRAVING")
+"""What is sold and lies in no warehouse."""
+
+
+def customer_name(number: int) -> str:
+    """The customer of a number from 0 on; the lower, the more orders."""
+    return f"C-{number + 1:06d}"
+
+
+def cents_of(number: int) -> int:
+    """A SKU's list price in cents."""
+    return 299 + number * 7_919 % 14_600
+
+
 def price_of(number: int) -> str:
     """A SKU's list price, a decimal string."""
-    cents = 299 + number * 7_919 % 14_600
+    return money(cents_of(number))
+
+
+def money(cents: int) -> str:
     return f"{cents // 100}.{cents % 100:02d}"

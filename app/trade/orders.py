@@ -5,10 +5,13 @@ from __future__ import annotations
 import random
 from typing import Final, NamedTuple
 
+from springtide.app.trade.aftermath import Consignee, Part
 from springtide.app.trade.agenda import Agenda
+from springtide.app.trade.catalog import BUSINESS_EVERY
+from springtide.app.trade.credit import Credit
 from springtide.app.trade.emission import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Pen, day_text
-from springtide.app.trade.names import CHANNELS, REGIONS, order_name, price_of
-from springtide.app.trade.shipments import Parcels, Part
+from springtide.app.trade.names import CHANNELS, REGIONS, cents_of, customer_name, order_name, price_of
+from springtide.app.trade.shipments import Parcels
 from springtide.app.trade.spec import TradeSpec
 from springtide.app.trade.stock import Book, Share
 
@@ -55,7 +58,14 @@ class Orders:
     """Places orders and plans all that follows."""
 
     def __init__(
-        self, spec: TradeSpec, rng: random.Random, pen: Pen, agenda: Agenda, book: Book, parcels: Parcels
+        self,
+        spec: TradeSpec,
+        rng: random.Random,
+        pen: Pen,
+        agenda: Agenda,
+        book: Book,
+        parcels: Parcels,
+        credit: Credit | None,
     ) -> None:
         self.placed = 0
         self._spec = spec
@@ -64,6 +74,7 @@ class Orders:
         self._agenda = agenda
         self._book = book
         self._parcels = parcels
+        self._credit = credit
 
     def place(self, now_ms: int) -> None:
         """The next order, placed at `now_ms` or, where its cart held stock before, minutes later."""
@@ -73,7 +84,10 @@ class Orders:
         key = order_id.encode()
         customer = int(luck() ** 2 * spec.customers)
         channel = CHANNELS[int(luck() * len(CHANNELS))]
-        lines = self._lines(now_ms, 2 + int(luck() * 5) if channel == "b2b" else 1)
+        is_business = channel == "b2b"
+        if is_business and spec.is_whole:
+            customer -= customer % BUSINESS_EVERY
+        lines = self._lines(now_ms, 2 + int(luck() * 5) if is_business else 1)
         at_ms = now_ms
         if channel in ("web", "app") and luck() < spec.cart_hold_share:
             at_ms = self._cart(order_id, customer, lines[0], channel, now_ms)
@@ -82,8 +96,10 @@ class Orders:
         region, country, town, postcode = REGIONS[customer % len(REGIONS)]
         digits = 3 if country == "DE" else 2
         extra = ""
-        if channel == "b2b":
+        if is_business:
             extra = f',"priority":50,"placed_by":"rep-{customer % 23:02d}","opportunity_id":"OPP-{self.placed:06d}"'
+        elif spec.is_whole and luck() < spec.express_share:
+            extra = ',"priority":20'
         if complete:
             extra += ',"ship_complete":true'
         if single:
@@ -91,18 +107,22 @@ class Orders:
         if luck() < 0.6:
             extra += f',"promised_by":"{day_text(at_ms // DAY_MS + 4)}"'
         data = (
-            f'{{"order_id":"{order_id}","customer_id":"C-{customer + 1:06d}","channel":"{channel}",'
+            f'{{"order_id":"{order_id}","customer_id":"{customer_name(customer)}","channel":"{channel}",'
             f'"region":"{region}","currency":"EUR"{extra},"lines":[{",".join([line.json for line in lines])}],'
             f'"ship_to":{{"country":"{country}","region":"{region}",'
             f'"postcode":"{postcode}{customer * 37 % 10**digits:0{digits}d}"}}}}'
         )
         told = [Told(at_ms, "order.placed", data)]
         lines, ready_ms = self._fate(told, order_id, lines, at_ms)
+        if is_business and self._credit is not None:
+            cents = sum([cents_of(line.sku) * line.qty for line in lines])
+            ready_ms = max(ready_ms, self._credit.check(customer, cents, at_ms))
         told.sort()
         write, put = self._pen.write, self._agenda.put
         for sequence, (told_ms, fact, data) in enumerate(told, 1):
             put(told_ms, write(fact, "oms/main", order_id, key, told_ms, data, sequence))
-        self._ship(order_id, key, lines, at_ms, ready_ms, complete, single, town)
+        to = Consignee(order_id, key, town, is_business)
+        self._ship(to, lines, at_ms, ready_ms, complete, single)
 
     def _lines(self, now_ms: int, bulk: int) -> list[Line]:
         luck, spec, book = self._random, self._spec, self._book
@@ -126,8 +146,26 @@ class Orders:
             if due_ms and (number == 1 or luck() < 0.5):
                 line_due_ms = due_ms
                 text += f',"requested_date":"{day_text(due_ms // DAY_MS)}"'
+            if spec.is_whole and luck() < spec.substitutes_ok_share:
+                text += ',"substitutes_ok":true'
             qty = _QTYS[int(luck() * 10)] * bulk
             lines.append(Line(str(number), sku, qty, line_due_ms, location, text))
+        if spec.is_whole:
+            lines += self._specials(len(lines) + 10)
+        return lines
+
+    def _specials(self, number: int) -> list[Line]:
+        """Now and then a kit, or a service."""
+        luck, spec, book = self._random, self._spec, self._book
+        found: list[int] = []
+        if luck() < spec.kit_share and book.kits:
+            found.append(spec.skus + int(luck() ** 2 * len(book.kits)))
+        if luck() < spec.service_share:
+            found.append(book.services[int(luck() * len(book.services))])
+        lines = []
+        for at, sku in enumerate(found, number):
+            text = f'{{"line_id":"{at}","sku":"{book.names[sku]}","price":"{price_of(sku)}"'
+            lines.append(Line(str(at), sku, 1, 0, -1, text))
         return lines
 
     def _cart(self, order_id: str, customer: int, line: Line, channel: str, now_ms: int) -> int:
@@ -205,15 +243,7 @@ class Orders:
         return lines, end_ms
 
     def _ship(
-        self,
-        order_id: str,
-        key: bytes,
-        lines: list[Line],
-        at_ms: int,
-        ready_ms: int,
-        complete: bool,
-        single: bool,
-        town: str,
+        self, to: Consignee, lines: list[Line], at_ms: int, ready_ms: int, complete: bool, single: bool
     ) -> None:
         """One shipment for each location and time at which units are there; complete orders wait for all."""
         take = self._book.take
@@ -231,4 +261,4 @@ class Orders:
             groups.setdefault((share.ready_ms, share.location), []).append(part)
         number = 1
         for (from_ms, location), parts in sorted(groups.items()):
-            number = self._parcels.ship(order_id, key, number, location, parts, from_ms, town)
+            number = self._parcels.ship(to, number, location, parts, from_ms)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from typing import Final, NamedTuple
+from typing import Final
 
-from springtide.app.trade.agenda import Agenda, Effect, Effects, Step
+from springtide.app.trade.aftermath import Aftermath, Consignee, Part
+from springtide.app.trade.agenda import Agenda, Effects, Step
 from springtide.app.trade.emission import DAY_MS, HOUR_MS, MINUTE_MS, Emission, Pen, id_of
 from springtide.app.trade.names import CARRIERS, HUBS
 from springtide.app.trade.spec import TradeSpec
@@ -23,34 +24,26 @@ _DELAYS: Final = (
 )
 
 
-class Part(NamedTuple):
-    """Units of one order line on one shipment."""
-
-    line_id: str
-    sku: int
-    qty: int
-
-
 class Parcels:
     """Plans shipments. One call plans all that will be told about one of them."""
 
-    def __init__(self, spec: TradeSpec, rng: random.Random, pen: Pen, agenda: Agenda, book: Book) -> None:
+    def __init__(
+        self,
+        spec: TradeSpec,
+        rng: random.Random,
+        pen: Pen,
+        agenda: Agenda,
+        book: Book,
+        aftermath: Aftermath | None,
+    ) -> None:
         self._spec = spec
         self._random = rng.random
         self._pen = pen
         self._agenda = agenda
         self._book = book
+        self._aftermath = aftermath
 
-    def ship(
-        self,
-        order_id: str,
-        key: bytes,
-        first: int,
-        location: int,
-        parts: list[Part],
-        ready_ms: int,
-        town: str,
-    ) -> int:
+    def ship(self, to: Consignee, first: int, location: int, parts: list[Part], ready_ms: int) -> int:
         """Ships parts of an order from a location, in one or more shipments numbered from `first` on.
 
         Nothing is told before `ready_ms`. Returns the next free number.
@@ -61,19 +54,19 @@ class Parcels:
         if luck() < spec.split_share:
             parts, later = self._split(parts)
         if luck() < spec.void_share:
-            self._void(order_id, key, first, location, parts, released_ms)
+            self._void(to, first, location, parts, released_ms)
             first += 1
             released_ms += 2 * HOUR_MS
         short: list[Part] = []
         if luck() < spec.short_share and parts[0].qty > 1:
             short = [parts[0]._replace(qty=1)]
-        self._send(order_id, key, first, location, parts, short, released_ms, town)
+        self._send(to, first, location, parts, short, released_ms)
         first += 1
         if short:
-            self._send(order_id, key, first, location, short, [], released_ms + DAY_MS, town)
+            self._send(to, first, location, short, [], released_ms + DAY_MS)
             first += 1
         if later:
-            self._send(order_id, key, first, location, later, [], released_ms + 5 * HOUR_MS, town)
+            self._send(to, first, location, later, [], released_ms + 5 * HOUR_MS)
             first += 1
         return first
 
@@ -92,9 +85,8 @@ class Parcels:
             [f'{{"line_id":"{line}","sku":"{names[sku]}","qty":{qty}}}' for line, sku, qty in parts]
         )
 
-    def _void(
-        self, order_id: str, key: bytes, number: int, location: int, parts: list[Part], at_ms: int
-    ) -> None:
+    def _void(self, to: Consignee, number: int, location: int, parts: list[Part], at_ms: int) -> None:
+        order_id, key = to.order_id, to.key
         source, place = self._book.sources[location], self._book.places[location]
         shipment = f"SH{order_id[2:]}-{number}"
         data = f'{{"shipment_id":"{shipment}","location":"{place}","lines":[{self._lines(parts)}]}}'
@@ -107,16 +99,15 @@ class Parcels:
 
     def _send(
         self,
-        order_id: str,
-        key: bytes,
+        to: Consignee,
         number: int,
         location: int,
         parts: list[Part],
         short: list[Part],
         released_ms: int,
-        town: str,
     ) -> None:
-        luck, write = self._random, self._pen.write
+        luck, write, book = self._random, self._pen.write, self._book
+        order_id, key = to.order_id, to.key
         source, place = self._book.sources[location], self._book.places[location]
         shipment = f"SH{order_id[2:]}-{number}"
         lines = self._lines(parts)
@@ -146,19 +137,22 @@ class Parcels:
         at_ms = truck_ms + (-truck_ms + location * 17 * MINUTE_MS) % _TRUCK_EVERY_MS
         at_ms += int(luck() * 4 * MINUTE_MS)
         data = f'{data[:-1]},"carrier":"{carrier}","tracking":"{tracking}"}}'
-        base = self._spec.locations
-        gone = tuple([Effect(sku * base + location, -qty, 0) for _, sku, qty in parts])
+        gone = tuple([effect for _, sku, qty in parts for effect in book.leaving(sku, location, qty)])
         tell("shipment.shipped", at_ms, data, gone)
         if luck() < self._spec.issue_share:
             self._issue(order_id, shipment, location, parts, at_ms)
         scans = _Scans(self._pen, order_id, key, f"carrier/{carrier}", shipment, tracking, steps)
         scans.tell("pre_transit", packed_ms + 2 * MINUTE_MS + int(luck() * 5 * MINUTE_MS), place)
-        self._carry(scans, at_ms, town)
+        end, end_ms = self._carry(scans, at_ms, to.town)
         self._hand_over(steps)
+        if self._aftermath is not None:
+            self._aftermath.follow(to, shipment, location, parts, at_ms, end, end_ms)
 
     def _issue(self, order_id: str, shipment: str, location: int, parts: list[Part], at_ms: int) -> None:
         book = self._book
         for _, sku, qty in parts:
+            if sku >= self._spec.skus:
+                continue
             data = (
                 f'{{"location":"{book.places[location]}","qty":{qty},"order_id":"{order_id}",'
                 f'"shipment_id":"{shipment}"}}'
@@ -169,8 +163,8 @@ class Parcels:
             )
             self._agenda.put(told_ms, issued)
 
-    def _carry(self, scans: _Scans, shipped_ms: int, town: str) -> None:
-        """From the truck to one of the ends a parcel can come to."""
+    def _carry(self, scans: _Scans, shipped_ms: int, town: str) -> tuple[str, int]:
+        """From the truck to one of the ends a parcel can come to: (which, when)."""
         luck, spec = self._random, self._spec
         at_ms = shipped_ms + HOUR_MS + int(luck() * 4 * HOUR_MS)
         hub = HUBS[int(luck() * len(HUBS))]
@@ -186,7 +180,7 @@ class Parcels:
             at_ms += DAY_MS
         elif fate < 0.45:
             scans.tell("lost", at_ms + 3 * DAY_MS, hub)
-            return
+            return "lost", at_ms + 3 * DAY_MS
         at_ms += 7 * HOUR_MS + int(luck() * 10 * HOUR_MS)
         scans.tell("out_for_delivery", at_ms, town)
         at_ms += HOUR_MS + int(luck() * 5 * HOUR_MS)
@@ -202,11 +196,13 @@ class Parcels:
         elif 0.95 <= fate < 1.0:
             scans.trouble("refused", "recipient refused it", at_ms)
             scans.tell("returned_to_sender", at_ms + 2 * DAY_MS, town)
-            return
+            return "returned", at_ms + 2 * DAY_MS
         delivered = scans.tell("delivered", at_ms, town)
         if luck() < spec.correction_share:
             scans.correct(delivered, at_ms + HOUR_MS)
-            scans.tell("delivered", at_ms + 20 * HOUR_MS, town)
+            at_ms += 20 * HOUR_MS
+            scans.tell("delivered", at_ms, town)
+        return "delivered", at_ms
 
     def _hand_over(self, steps: list[Step]) -> None:
         """Puts a shipment's steps on the agenda; one of them may arrive only after the one that follows it."""

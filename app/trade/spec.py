@@ -11,10 +11,11 @@ from springtide.codecs.times import instant
 SKUS_MAX: Final = 1_000_000
 ORDERS_MAX: Final = 1_000_000_000
 ORDERS_PER_HOUR_MAX: Final = 1_000.0
-"""Bounds what is on its way at once: an order lives for two or three days, in memory as well."""
+"""Bounds what is on its way at once: an order lives for two or three days, some for ten, in memory as well."""
 CUSTOMERS_MAX: Final = 10_000_000
 SEED_MAX: Final = 999_999
 SKEW_MAX: Final = 3.0
+STREAMS: Final = ("main", "all")
 _START_FROM: Final = instant("2000-01-01T00:00:00Z")
 _START_TO: Final = instant("2100-01-01T00:00:00Z")
 
@@ -36,13 +37,16 @@ class TradeSpec:
     orders: int | None = None
     """How many orders are placed; the trade ends when the last of them is through. None: endless."""
     orders_per_hour: float = 60.0
-    """In event time, on average over a day. An order makes about 20 events."""
+    """In event time, on average over a day. An order makes about 20 events, with all streams about 24."""
     start: str = "2026-03-02T06:00:00Z"
-    """When the first orders come, RFC 3339. The opening counts are taken in the six hours before."""
+    """When the first orders come, RFC 3339. In the hours before the catalog is told and stock is counted."""
+    streams: str = "all"
+    """What is told: "main" is orders, inventory and shipments; "all" is invoices, returns, credits and the
+    catalog too, with kits and services among what is ordered."""
     skew: float = 0.8
     """The k-th SKU is asked for in proportion to k ** -skew; 0: all alike."""
     opening: bool = True
-    """Whether the opening counts are told. Without them stock starts where an earlier load left it."""
+    """Whether the catalog and opening counts are told. Without, things start where an earlier load left them."""
 
     duplicate_share: float = 0.01
     """Of events: sent again, byte by byte, up to six hours later."""
@@ -87,12 +91,31 @@ class TradeSpec:
     """Stock is kept for so many days of expected demand."""
     supply_late_share: float = 0.1
     """Of supplies: two to four days late, which is what backorders come from."""
+    supply_silent_share: float = 0.2
+    """Of late supplies: nobody tells before. With all streams."""
+
+    kit_share: float = 0.02
+    """With all streams, like what follows."""
+    service_share: float = 0.02
+    express_share: float = 0.03
+    substitutes_ok_share: float = 0.1
+    """Of lines: a substitute is welcome."""
+    credit_hold_share: float = 0.03
+    """Of a business's orders: its credit is checked first, and all its orders are held."""
+    invoice_late_share: float = 0.03
+    """Of invoices: posted three to five days later."""
+    over_invoiced_share: float = 0.01
+    """Of invoices: first posted with a unit too many, then reversed and posted anew."""
+    return_share: float = 0.07
+    """Of delivered shipments: part of it comes back."""
 
     def __post_init__(self) -> None:
         self._check_whole("seed", 0, SEED_MAX)
         self._check_whole("skus", 1, SKUS_MAX)
         self._check_whole("locations", 1, len(LOCATIONS))
         self._check_whole("customers", 1, CUSTOMERS_MAX)
+        if self.streams not in STREAMS:
+            raise ValueError(f"streams is {self.streams!r}: give one of {', '.join(STREAMS)}.")
         if self.orders is not None:
             self._check_whole("orders", 0, ORDERS_MAX)
         self._check_number("orders_per_hour", 1.0, ORDERS_PER_HOUR_MAX)
@@ -116,6 +139,19 @@ class TradeSpec:
             )
         if not _START_FROM <= self._start_us() < _START_TO:
             raise ValueError(f"start is {self.start}: give an instant between the years 2000 and 2100.")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all streams are told."""
+        return self.streams == "all"
+
+    @property
+    def opening_events(self) -> int:
+        """About how many events come before the first order."""
+        if not self.opening:
+            return 0
+        counts = self.skus * self.locations
+        return counts + (2 * self.skus + self.customers if self.is_whole else 0)
 
     @property
     def start_ms(self) -> int:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from springtide.app.trade.agenda import Agenda, Effect, Effects
 from springtide.app.trade.emission import DAY_MS, HOUR_MS, MINUTE_MS, Emission, Pen, stamp
-from springtide.app.trade.names import sku_name
+from springtide.app.trade.names import SERVICES, kit_name, sku_name
 from springtide.app.trade.spec import TradeSpec
 
 UNITS_PER_ORDER: Final = 5.7
@@ -25,7 +25,9 @@ _WIDE: Final = 2
 """One SKU in so many, the most wanted, lies at every location; the others at the first and at most one more."""
 _TO_FIRST: Final = 0.6
 """Of supplies: those that go to the first location."""
-_OPENING_MS: Final = 6 * HOUR_MS
+OPENING_MS: Final = 6 * HOUR_MS
+_KIT_EVERY: Final = 50
+"""One kit for so many SKUs."""
 
 
 class Share(NamedTuple):
@@ -50,6 +52,15 @@ class Book:
     def __init__(self, spec: TradeSpec, rng: random.Random, pen: Pen, agenda: Agenda) -> None:
         self.spec = spec
         self.names = [sku_name(number) for number in range(spec.skus)]
+        self.kits: dict[int, tuple[tuple[int, int], ...]] = {}
+        """Number of a kit -> (SKU, units of it in one kit). Kits and services have numbers beyond the SKUs'."""
+        if spec.is_whole and spec.skus > 1:
+            for kit in range(-(-spec.skus // _KIT_EVERY)):
+                parts = ((kit * 3 % spec.skus, 1), ((kit * 3 + 1) % spec.skus, 2))
+                self.kits[len(self.names)] = parts
+                self.names.append(kit_name(kit))
+        self.services = range(len(self.names), len(self.names) + (len(SERVICES) if spec.is_whole else 0))
+        self.names += SERVICES[: len(self.services)]
         self.keys = [name.encode() for name in self.names]
         self.places = spec.location_names
         self.physical = [0] * (spec.skus * spec.locations)
@@ -81,9 +92,9 @@ class Book:
     def opening(self) -> Iterator[Emission]:
         """Counts of every cell, safety stock, and a first few supplies, in order of time."""
         count, levels, write = self.spec.locations, self._levels, self._pen.write
-        at_ms = float(self.spec.start_ms - _OPENING_MS)
-        step_ms = _OPENING_MS / (self.spec.skus * (count + 2))
-        for sku, name in enumerate(self.names):
+        at_ms = float(self.spec.start_ms - OPENING_MS)
+        step_ms = OPENING_MS / (self.spec.skus * (count + 2))
+        for sku, name in enumerate(self.names[: self.spec.skus]):
             places = self.stocked(sku)
             for place in places:
                 units = levels[sku] // len(places) + int(self._random() * 3)
@@ -108,6 +119,8 @@ class Book:
         What is not there is promised from a supply on its way, and one is ordered if need be.
         """
         count, cells = self.spec.locations, self.open
+        if sku >= self.spec.skus:
+            return [self._take_special(sku, qty, now_ms)]
         base = sku * count
         shares: list[Share] = []
         left = qty
@@ -132,6 +145,29 @@ class Book:
             self._order_supply(sku, now_ms, 0)
         return shares
 
+    def _take_special(self, sku: int, qty: int, now_ms: int) -> Share:
+        """Kits are made at the first location, where their parts may have to come first; services are there."""
+        ready_ms = now_ms
+        for part, per in self.kits.get(sku, ()):
+            needed = qty * per
+            cell = part * self.spec.locations
+            self.open[cell] -= needed
+            if self.open[cell] < 0:
+                coming = self._order_supply(part, now_ms, needed, 0)
+                self._coming[part] = coming._replace(free=coming.free - needed)
+                ready_ms = max(ready_ms, coming.arrives_ms)
+        return Share(0, qty, ready_ms)
+
+    def leaving(self, sku: int, location: int, qty: int) -> Effects:
+        """What it does to a location's stock that units leave it; of a kit its parts do."""
+        if sku < self.spec.skus:
+            return (Effect(sku * self.spec.locations + location, -qty, 0),)
+        return tuple([self.leaving(part, location, qty * per)[0] for part, per in self.kits.get(sku, ())])
+
+    def coming_back(self, sku: int, location: int, qty: int) -> Effects:
+        """What it does that they are on its shelf again."""
+        return tuple([Effect(cell, -units, -units) for cell, units, _, _ in self.leaving(sku, location, qty)])
+
     def apply(self, effects: Effects) -> None:
         """Books what has arrived."""
         for cell, physical, free, arrived in effects:
@@ -140,11 +176,13 @@ class Book:
             if arrived:
                 self._on_order[cell // self.spec.locations] -= arrived
 
-    def _order_supply(self, sku: int, now_ms: int, need: int) -> Coming:
+    def _order_supply(self, sku: int, now_ms: int, need: int, to_place: int = -1) -> Coming:
         """Orders enough for those who wait, and to reach the level again; tells its way until it is received."""
         luck, count = self._random, self.spec.locations
         places = self.stocked(sku)
-        place = 0 if luck() < _TO_FIRST else places[int(luck() * len(places))]
+        place = to_place
+        if place < 0:
+            place = 0 if luck() < _TO_FIRST else places[int(luck() * len(places))]
         name, key, to = self.names[sku], self.keys[sku], self.places[place]
         position = sum(self.open[sku * count : sku * count + count]) + self._on_order[sku]
         pack = (1, 6, 12, 24)[sku % 4] if self._levels[sku] > 24 else 1
@@ -170,8 +208,9 @@ class Book:
         if luck() < self.spec.supply_late_share:
             known_ms = due_ms - 2 * HOUR_MS
             due_ms += 2 * DAY_MS + int(luck() * 2 * DAY_MS)
-            data = f'{{"supply_id":"{supply}","due":"{stamp(due_ms)[:10]}"}}'
-            put(known_ms, write("supply.rescheduled", "erp/main", name, key, known_ms, data))
+            if not self.spec.is_whole or luck() >= self.spec.supply_silent_share:
+                data = f'{{"supply_id":"{supply}","due":"{stamp(due_ms)[:10]}"}}'
+                put(known_ms, write("supply.rescheduled", "erp/main", name, key, known_ms, data))
         data = f'{{"location":"{to}","qty":{qty},"supply_id":"{supply}"}}'
         received = write("inventory.received", self.sources[place], name, key, due_ms, data)
         put(due_ms, received, (Effect(sku * count + place, qty, qty, qty),))
