@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from springtide.app.view.problems import Problem, bad_request
-from springtide.app.view.questions import AtpQuestion, atp_question, not_yet
+from springtide.app.view.questions import AtpQuestion, atp_question
 
 ITEMS_MAX: Final = 500
 
 
 class Item(msgspec.Struct, forbid_unknown_fields=True):
-    """One item; `qty` and `by` are known, so that they are refused by name."""
+    """One item."""
 
     sku: str
     location: str | None = None
     channel: str | None = None
-    qty: Any = None
-    by: Any = None
+    qty: int | None = None
+    by: str | None = None
 
 
-class _Batch(msgspec.Struct, forbid_unknown_fields=True):
+class BatchAsked(msgspec.Struct, forbid_unknown_fields=True):
     items: list[Item]
 
 
-_batch: Final = msgspec.json.Decoder(_Batch)
+_batch: Final = msgspec.json.Decoder(BatchAsked)
 
 
 def read_items(body: bytes) -> list[Item]:
@@ -53,11 +53,12 @@ def read_items(body: bytes) -> list[Item]:
 
 def question(item: Item) -> AtpQuestion | Problem:
     """What the single question would be, its own refusal included."""
-    if item.qty is not None:
-        return not_yet("qty")
-    if item.by is not None:
-        return not_yet("by")
-    pairs = [("location", item.location), ("channel", item.channel)]
+    pairs = [
+        ("location", item.location),
+        ("channel", item.channel),
+        ("qty", None if item.qty is None else str(item.qty)),
+        ("by", item.by),
+    ]
     try:
         return atp_question(item.sku, [(name, value) for name, value in pairs if value is not None])
     except Problem as problem:

@@ -10,16 +10,18 @@ from typing import Final
 
 import structlog
 
-from springtide.agents.topics import ATP, ORDER_STATUS
+from springtide.agents.topics import ATP, CUSTOMERS, ORDER_STATUS
 from springtide.app.engine.log import Log, LogUnavailable
 from springtide.app.engine.store import Store, StoreFailed
+from springtide.app.view.feed import Entries, Feed
 from springtide.app.view.partition import Partition, Unseen
 from springtide.app.view.problems import Problem
 from springtide.app.view.rows import Puts, Rows
-from springtide.codecs.facts import INVENTORY
 from springtide.codecs.records import TopicPartition, partition_for
 
-PREFIXES: Final = {ATP: b"a", ORDER_STATUS: b"o"}
+PREFIXES: Final = {ATP: b"a", ORDER_STATUS: b"o", CUSTOMERS: b"c"}
+LAYOUT: Final = "rows-2"
+"""What a view keeps of each record; it changes whenever that does."""
 BACKOFF_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 WRITE_TRIES: Final = 3
 """So often a failed write is tried again before the local rows are thrown away and read anew."""
@@ -36,7 +38,8 @@ class Restart(Exception):  # noqa: N818
 class Follower:
     """See the module. `partitions` is empty until the log was reached once.
 
-    `changed` is told the rows that are shown anew, in the same turn of the loop; None means all.
+    `changed` is told the rows that are shown anew, in the same turn of the loop; None means all. `feeds`:
+    further topics, and what is kept of their records.
     """
 
     def __init__(
@@ -44,14 +47,18 @@ class Follower:
         log: Log,
         open_store: Callable[[], Store],
         changed: Callable[[Puts | None], None] = lambda _: None,
+        feeds: Mapping[str, Entries] | None = None,
     ) -> None:
         self._log = log
         self._open_store = open_store
         self._changed = changed
         self._store: Store | None = None
+        self._topics = feeds or {}
         self._by_place: dict[TopicPartition, Partition] = {}
+        self._feeds: dict[TopicPartition, Feed] = {}
         self._failed_writes = 0
         self.partitions: dict[str, list[Partition]] = {}
+        self.feeds: dict[str, list[Feed]] = {}
         self.rows: Rows | None = None
         self.unseen: dict[str, Unseen] = {}
         """Ingress partition -> its first event known not to be seen everywhere."""
@@ -70,6 +77,11 @@ class Follower:
             if partition.exact:
                 return partition
         raise self.not_ready()
+
+    def partition_of(self, topic: str, key: bytes) -> Partition:
+        """The same, exact or not."""
+        partitions = self.partitions[topic]
+        return partitions[partition_for(key, len(partitions))]
 
     def not_ready(self) -> Problem:
         done, whole = self.progress()
@@ -154,7 +166,7 @@ class Follower:
         of_topic = self.partitions.get(topic)
         if of_topic is not None:
             return of_topic[int(number) : int(number) + 1]
-        if topic == INVENTORY and not all(partition.sees(name) for partition in partitions):
+        if not all(partition.sees(name) for partition in partitions):
             return self.partitions[ATP]
         return partitions
 
@@ -193,25 +205,26 @@ class Follower:
         """1. Stand where the rows stand. 2. Read from there for ever, while what is shown is written."""
         # 1
         rows = self.rows or await self._begin()
-        for partition in self._by_place.values():
-            end = await self._log.end(partition.place)
-            if partition.shown_at > end:
-                raise Restart(f"{partition.name} ends at {end}, before what was read of it")
-            partition.resume(end, int(time() * 1_000))
+        followed_places: dict[TopicPartition, Partition | Feed] = {**self._by_place, **self._feeds}
+        for one in followed_places.values():
+            end = await self._log.end(one.place)
+            if one.shown_at > end:
+                raise Restart(f"{one.name} ends at {end}, before what was read of it")
+            one.resume(end, int(time() * 1_000))
         self.trouble = None
         _log.info("following the projections", partitions=len(self._by_place))
         # 2
         writing = asyncio.create_task(rows.keep_writing())
         try:
-            places = {place: partition.position for place, partition in self._by_place.items()}
+            places = {place: one.position for place, one in followed_places.items()}
             async with aclosing(self._log.follow(places)) as stream:  # type: ignore[type-var]  # a generator
                 async for followed in stream:
                     if writing.done():
                         writing.result()
-                    partition = self._by_place[followed.place]
-                    if followed.position < partition.position:
-                        raise Restart(f"{partition.name} begins anew at {followed.position}")
-                    for shown in partition.take(followed, rows):
+                    one = followed_places[followed.place]
+                    if followed.position < one.position:
+                        raise Restart(f"{one.name} begins anew at {followed.position}")
+                    for shown in one.take(followed, rows):
                         self._changed(shown)
                         self.steps += 1
                     if followed.records:
@@ -223,10 +236,10 @@ class Follower:
             await asyncio.wait([writing])
 
     async def _begin(self) -> Rows:
-        """Opens the rows; those of another log are thrown away."""
-        identity = await self._log.identity()
+        """Opens the rows; those of another log, or kept in another way, are thrown away."""
+        identity = f"{await self._log.identity()} {LAYOUT}"
         counts: dict[str, int] = {}
-        for topic in PREFIXES:
+        for topic in (*PREFIXES, *self._topics):
             try:
                 counts[topic] = await self._log.partitions(topic)
             except ValueError as error:
@@ -235,15 +248,22 @@ class Follower:
             self._store = self._open_store()
         store = self._store
         store.position(identity)
-        places = [(topic, number) for topic, count in counts.items() for number in range(count)]
-        found = {place: Partition(place, PREFIXES[place[0]], self.unseen) for place in places}
-        notes = store.get_many([partition.note_key for partition in found.values()])
-        for partition, note in zip(found.values(), notes, strict=True):
-            partition.begin(note)
-        self._by_place = found
-        self.partitions = {
-            topic: [found[topic, number] for number in range(count)] for topic, count in counts.items()
+        found = {
+            (topic, number): Partition((topic, number), prefix, self.unseen)
+            for topic, prefix in PREFIXES.items()
+            for number in range(counts[topic])
         }
+        feeds = {
+            (topic, number): Feed((topic, number), entries)
+            for topic, entries in self._topics.items()
+            for number in range(counts[topic])
+        }
+        places: list[Partition | Feed] = [*found.values(), *feeds.values()]
+        for one, note in zip(places, store.get_many([one.note_key for one in places]), strict=True):
+            one.begin(note)
+        self._by_place, self._feeds = found, feeds
+        self.partitions = {topic: [found[topic, n] for n in range(counts[topic])] for topic in PREFIXES}
+        self.feeds = {topic: [feeds[topic, n] for n in range(counts[topic])] for topic in self._topics}
         self.rows = Rows(store, identity)
         return self.rows
 
@@ -251,6 +271,7 @@ class Follower:
         """All is read anew from the log."""
         _log.warning("the view's rows are thrown away and read anew", why=self.trouble)
         self.rows, self._by_place, self.partitions = None, {}, {}
+        self._feeds, self.feeds = {}, {}
         self._failed_writes = 0
         self._changed(None)
         try:

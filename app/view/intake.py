@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -30,7 +30,11 @@ REQUEST_BYTES_MAX: Final = 16 << 20
 
 _log = structlog.get_logger("springtide.view")
 
-_Waiting = tuple[Sequence[Posted], "asyncio.Future[dict[str, int]]"]
+Then = Callable[[dict[str, int]], Posted]
+"""What else is written, in the same transaction, once it is known where the events stand."""
+_Waiting = tuple[Sequence[Posted], Then | None, "asyncio.Future[dict[str, int]]"]
+_Sent = tuple[list[int], Awaitable[Any]]
+"""Numbers of the events of one batch, and what the log says of it."""
 
 
 class Intake:
@@ -44,11 +48,11 @@ class Intake:
         self.events = 0
         self.transactions = 0
 
-    async def write(self, posted: Sequence[Posted]) -> dict[str, int]:
+    async def write(self, posted: Sequence[Posted], then: Then | None = None) -> dict[str, int]:
         """`topic/partition` -> offset of its last event, all in one transaction. Problem if that failed."""
         future: asyncio.Future[dict[str, int]] = asyncio.get_running_loop().create_future()
         try:
-            self._waiting.put_nowait((posted, future))
+            self._waiting.put_nowait((posted, then, future))
         except asyncio.QueueFull:
             raise Problem(
                 503, "busy", "Too many wait", "Too many requests wait to be written.", retry_after_s=1
@@ -64,7 +68,7 @@ class Intake:
         finally:
             await self._drop()
             while not self._waiting.empty():
-                _, future = self._waiting.get_nowait()
+                _, _, future = self._waiting.get_nowait()
                 _fail(future, "the view is stopping")
 
     async def _group(self) -> list[_Waiting]:
@@ -80,25 +84,20 @@ class Intake:
             async with asyncio.timeout(ANSWER_S):
                 if self._producer is None:
                     self._producer = await self._open()
-                offsets = await _transact(self._producer, [event for posted, _ in group for event in posted])
+                written = await _transact(self._producer, group)
         except (KafkaError, IllegalOperation, asyncio.InvalidStateError, OSError, TimeoutError) as error:
             _log.warning("posted events were not written", why=repr(error))
-            for _, future in group:
+            for _, _, future in group:
                 _fail(future, f"the log did not take it ({error!r})")
             await self._drop()
         except BaseException:
-            for _, future in group:
+            for _, _, future in group:
                 _fail(future, "the view is stopping")
             raise
         else:
             self.transactions += 1
-            self.events += len(offsets)
-            at = 0
-            for posted, future in group:
-                positions: dict[str, int] = {}
-                for (topic, partition), _, _ in posted:
-                    positions[f"{topic}/{partition}"] = offsets[at]
-                    at += 1
+            for (posted, _, future), positions in zip(group, written, strict=True):
+                self.events += len(posted)
                 if not future.done():
                     future.set_result(positions)
 
@@ -132,15 +131,37 @@ class Intake:
             await abandon(producer)
 
 
-async def _transact(producer: AIOKafkaProducer, events: Sequence[Posted]) -> list[int]:
-    """1. Begin. 2. All events, a batch for each partition while it has room. 3. Commit. Their offsets."""
-    by_place: dict[TopicPartition, list[int]] = {}
-    for at, event in enumerate(events):
-        by_place.setdefault(event.place, []).append(at)
-    sent: list[tuple[list[int], Awaitable[Any]]] = []
+async def _transact(producer: AIOKafkaProducer, group: Sequence[_Waiting]) -> list[dict[str, int]]:
+    """1. Begin. 2. All events. 3. What is to be written once it is known where they stand. 4. Commit. The
+    positions of each request."""
     # 1
     await producer.begin_transaction()
     # 2
+    sent = await _send(producer, [event for posted, _, _ in group for event in posted])
+    # 3
+    if any(then is not None for _, then, _ in group):
+        places = _positions(group, await _offsets(sent))
+        more = [then(at) for (_, then, _), at in zip(group, places, strict=True) if then is not None]
+        await _send(producer, more)
+    # 4
+    await producer.commit_transaction()
+    return _positions(group, await _offsets(sent))
+
+
+def _positions(group: Sequence[_Waiting], offsets: Sequence[int]) -> list[dict[str, int]]:
+    of_each = iter(offsets)
+    return [
+        {f"{topic}/{partition}": next(of_each) for (topic, partition), _, _ in posted}
+        for posted, _, _ in group
+    ]
+
+
+async def _send(producer: AIOKafkaProducer, events: Sequence[Posted]) -> list[_Sent]:
+    """A batch for each partition while it has room."""
+    by_place: dict[TopicPartition, list[int]] = {}
+    for at, event in enumerate(events):
+        by_place.setdefault(event.place, []).append(at)
+    sent: list[_Sent] = []
     for (topic, partition), numbers in by_place.items():
         batch = producer.create_batch()
         within: list[int] = []
@@ -153,9 +174,12 @@ async def _transact(producer: AIOKafkaProducer, events: Sequence[Posted]) -> lis
                     raise KafkaError(f"an event of {len(event.value)} bytes is larger than a batch may be")
             within.append(number)
         sent.append((within, await producer.send_batch(batch, topic, partition=partition)))
-    # 3
-    await producer.commit_transaction()
-    offsets = [-1] * len(events)
+    return sent
+
+
+async def _offsets(sent: Sequence[_Sent]) -> list[int]:
+    """Those of the events, in their order."""
+    offsets = [-1] * sum(len(within) for within, _ in sent)
     for within, future in sent:
         base = int((await future).offset)
         for at, number in enumerate(within):

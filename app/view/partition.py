@@ -19,12 +19,12 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from springtide.agents.topics import ATP
+from springtide.agents.passage import DIRECT, PASSED_ON
+from springtide.agents.topics import ATP, CUSTOMERS, INBOX_CUSTOMER, INBOX_ORDER, INBOX_SKU, ORDER_STATUS
 from springtide.agents.work import MARKER, Meta, decode_meta, position_key
 from springtide.app.engine.log import Followed
 from springtide.app.view.positions import token
 from springtide.app.view.rows import Puts, Rows
-from springtide.codecs.facts import INVENTORY
 from springtide.codecs.records import Record, TopicPartition
 from springtide.codecs.times import rfc3339
 
@@ -48,6 +48,13 @@ class Note(msgspec.Struct, array_like=True):
 
 _encode_note: Final = msgspec.msgpack.Encoder().encode
 _decode_note: Final = msgspec.msgpack.Decoder(Note).decode
+
+
+_SEEN: Final = {
+    topic: DIRECT[inbox] | PASSED_ON[inbox]
+    for topic, inbox in ((ATP, INBOX_SKU), (ORDER_STATUS, INBOX_ORDER), (CUSTOMERS, INBOX_CUSTOMER))
+}
+"""Projection -> ingress topics whose events have an effect in it."""
 
 
 class Unseen(NamedTuple):
@@ -170,7 +177,7 @@ class Partition:
 
     def sees(self, name: str) -> bool:
         """Whether an ingress partition's events pass here: orders do not see those of stock."""
-        return self.place[0] == ATP or not name.startswith(f"{INVENTORY}/")
+        return name.rpartition("/")[0] in _SEEN[self.place[0]]
 
     def positions(self) -> dict[str, int]:
         """The marker shown, and the ingress events that have had their effect."""

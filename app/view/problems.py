@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -26,8 +26,13 @@ class Problem(Exception):  # noqa: N818 - the name RFC 9457 gives it
         *,
         errors: Sequence[Fault] = (),
         retry_after_s: int | None = None,
+        more: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
+        self.more = more or {}
+        """Further members of its body, for this kind."""
+        self.headers = headers or {}
         self.status = status
         self.kind = kind
         self.title = title
@@ -46,7 +51,7 @@ class Problem(Exception):  # noqa: N818 - the name RFC 9457 gives it
         }
         if self.errors:
             body["errors"] = list(self.errors)
-        return body
+        return body | dict(self.more)
 
 
 def bad_request(detail: str, path: str, message: str) -> Problem:

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from springtide.app.engine.store import StoreFailed
+from springtide.app.view.edge import check_sizes, compress
 from springtide.app.view.figures import Figure, matches
 from springtide.app.view.metrics import Metrics
 from springtide.app.view.partition import Partition
@@ -48,7 +49,7 @@ def figure_response(request: web.Request, figure: Figure, partition: Partition, 
 
 
 def problem_response(request: web.Request, problem: Problem) -> web.Response:
-    headers = {"Content-Type": PROBLEM, "Cache-Control": "no-store"}
+    headers = {"Content-Type": PROBLEM, "Cache-Control": "no-store", **problem.headers}
     if problem.retry_after_s is not None:
         headers["Retry-After"] = str(problem.retry_after_s)
     return web.Response(
@@ -81,7 +82,9 @@ def answering_problems(metrics: Metrics, body_bytes_max: int) -> Middleware:
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = perf_counter()
         response = await _answer(request, handler, body_bytes_max)
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        if not response.prepared:
+            response.headers["X-Content-Type-Options"] = "nosniff"
+            compress(request, response)
         resource = request.match_info.route.resource
         route = "none" if resource is None else resource.canonical
         metrics.answered(route, response.status, perf_counter() - began)
@@ -94,6 +97,7 @@ async def _answer(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]], body_bytes_max: int
 ) -> web.StreamResponse:
     try:
+        check_sizes(request)
         return await handler(request)
     except Problem as problem:
         return problem_response(request, problem)

@@ -8,7 +8,8 @@ memory. What a crash loses is read from the log again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import merge
 from typing import Final
 
 from springtide.app.engine.store import Store
@@ -43,6 +44,37 @@ class Rows:
         if key in self._writing:
             return self._writing[key]
         return self.store.get_many([key])[0]
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The rows of the keys, in their order; None where there is none."""
+        found = self.store.get_many(keys)
+        if self._shown or self._writing:
+            for at, key in enumerate(keys):
+                if key in self._shown:
+                    found[at] = self._shown[key]
+                elif key in self._writing:
+                    found[at] = self._writing[key]
+        return found
+
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """All rows below a prefix, from the key `start` on, in the order of their keys."""
+        news: Puts = {}
+        for rows in (self._writing, self._shown):
+            for key, value in rows.items():
+                if key.startswith(prefix) and key >= start:
+                    news[key] = value
+        stored = self.store.scan(prefix, start)
+        if not news:
+            yield from stored
+            return
+        known = ((key, value) for key, value in stored if key not in news)
+        yield from merge(known, sorted((key, value) for key, value in news.items() if value is not None))
+
+    def put(self, rows: Mapping[bytes, bytes | None]) -> None:
+        """The same as `show` for rows that follow from others, and have no position of their own."""
+        if rows:
+            self._shown.update(rows)
+            self._some.set()
 
     def show(self, rows: Mapping[bytes, bytes | None], note: tuple[bytes, bytes]) -> None:
         """From now on `get` finds these rows; they and the note are written soon."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ssl
 import sys
 from collections.abc import Callable
 from itertools import count
@@ -14,7 +15,8 @@ from aiohttp import web
 
 from springtide.app.broker.connection import BrokerConnection
 from springtide.app.engine.log import LogUnavailable
-from springtide.app.settings import Settings
+from springtide.app.settings import Settings, SettingsError
+from springtide.app.view.edge import LINE_BYTES_MAX
 from springtide.app.view.follower import BACKOFF_S
 from springtide.app.view.view import View
 
@@ -36,12 +38,30 @@ async def _following(view: View) -> None:
             _log.warning("the log does not answer", why=str(error))
             await view.log.close()
             await asyncio.sleep(BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)])
-    watching = asyncio.create_task(view.watch.run())
+    beside = [asyncio.create_task(view.watch.run()), asyncio.create_task(view.keeping.run())]
+    if view.gate is not None:
+        beside.append(asyncio.create_task(view.gate.run()))
     try:
         await view.follower.run()
     finally:
-        watching.cancel()
-        await asyncio.wait([watching])
+        for task in beside:
+            task.cancel()
+        await asyncio.wait(beside)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """How the view is known; None: it answers plain http. Raises SettingsError if the files are of no use."""
+    if settings.tls_cert_file is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            f"tls_cert_file {settings.tls_cert_file} and tls_key_file {settings.tls_key_file} can't be used: {error}"
+        ) from None
+    return context
 
 
 async def serve(
@@ -66,11 +86,14 @@ async def serve(
         handle_signals=False,
         shutdown_timeout=CLOSE_S,
         keepalive_timeout=KEEP_ALIVE_S,
+        max_line_size=LINE_BYTES_MAX,
+        max_field_size=LINE_BYTES_MAX,
     )
     tasks: list[asyncio.Task[None]] = []
     try:
         await runner.setup()
-        await web.TCPSite(runner, settings.host, port, reuse_port=True).start()
+        site = web.TCPSite(runner, settings.host, port, reuse_port=True, ssl_context=_tls(settings))
+        await site.start()
         tasks += [asyncio.create_task(_following(view)), asyncio.create_task(view.intake.run())]
         gc.collect()
         gc.freeze()  # what is here now stays: collections need not go through it again and again

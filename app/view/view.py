@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from functools import partial
 from time import time
 from typing import Final
 
@@ -13,26 +14,49 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from springtide.agents.authority import Authority
-from springtide.agents.topics import ATP, ORDER_STATUS
+from springtide.agents.topics import (
+    ATP,
+    DEAD_LETTERS,
+    EXCEPTION_ACTIONS,
+    INBOX_CUSTOMER,
+    INBOX_ORDER,
+    INBOX_SKU,
+    ORDER_STATUS,
+)
+from springtide.app.access.caller import NO_BOUND, Bound
 from springtide.app.broker.connection import BrokerConnection
 from springtide.app.engine.kafka_log import KafkaLog
 from springtide.app.engine.log import LogUnavailable
 from springtide.app.engine.rocks_store import RocksStore, StoreResources
 from springtide.app.settings import Settings
-from springtide.app.view.answers import atp_path
+from springtide.app.view import actions, history, letters
+from springtide.app.view.asking import Asking
+from springtide.app.view.atp_answers import atp_path
 from springtide.app.view.batch import question, read_items
+from springtide.app.view.bounds import bound_figure
+from springtide.app.view.contract.pages import describe
+from springtide.app.view.deeds import Deeds
+from springtide.app.view.edge import allow_origins
 from springtide.app.view.figures import Figures
+from springtide.app.view.folding import Folding
 from springtide.app.view.follower import Follower
+from springtide.app.view.gate import Gate, caller_of
+from springtide.app.view.index import OrderIndex
 from springtide.app.view.ingress import IngressWatch
 from springtide.app.view.intake import Intake
+from springtide.app.view.keeping import Keeping
+from springtide.app.view.live import LiveWorld, SkuRows
+from springtide.app.view.mending import Mending
 from springtide.app.view.metrics import Metrics, Reading
+from springtide.app.view.originals import Originals
 from springtide.app.view.pages import add_pages
+from springtide.app.view.parameters import Freshness
 from springtide.app.view.partition import Partition
 from springtide.app.view.positions import token
 from springtide.app.view.problems import Problem, bad_request
 from springtide.app.view.questions import (
     AtpQuestion,
-    Freshness,
+    OrderQuestion,
     atp_question,
     freshness_question,
     order_question,
@@ -46,12 +70,29 @@ from springtide.app.view.responses import (
     json_response,
     unsupported_content,
 )
-from springtide.app.view.submission import read_events
+from springtide.app.view.rows import Puts
+from springtide.app.view.stream import Streams
+from springtide.app.view.submission import Posted, read_events
+from springtide.app.view.subscriptions import Subscriptions
+from springtide.app.view.web.pulse import Pulse, standing
+from springtide.app.view.web.workers import Workers, members
 from springtide.codecs.facts import INGRESS_TOPICS
+from springtide.tables.plans import plan_of
 
 POSITION_WAIT_S: Final = 5.0
 ITEMS_AT_ONCE: Final = 50
-_ANY: Final = Freshness()
+_ASKED: Final = (
+    "/v1/orders",
+    "/v1/orders/{order_id}/timeline",
+    "/v1/explain",
+    "/v1/at-risk",
+    "/v1/exceptions",
+    "/v1/kpis",
+    "/v1/finance/mismatches",
+    "/v1/finance/reconciliation",
+    "/v1/credit/{customer_id}",
+    "/v1/prices/{sku}",
+)
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -61,20 +102,65 @@ class View:
 
     def __init__(self, settings: Settings, connection: BrokerConnection, *, index: int) -> None:
         self._settings = settings
+        self._connection = connection
         folder = settings.data_dir / f"view-{index}"
         resources = StoreResources(settings.rocksdb_cache_mb, settings.rocksdb_write_buffer_mb)
         self._resources = resources
         self.log = KafkaLog(connection)
         self.figures = Figures()
-        self.follower = Follower(
-            self.log, lambda: RocksStore(folder / "rows", resources), self.figures.changed
+        self.orders = OrderIndex(
+            lambda order: plan_of(self._sku_rows().get, order),
+            lambda order_id: self.follower.partition_of(ORDER_STATUS, order_id.encode()).meta.time_us,
+            lambda: self.world().by_priority(),
         )
+        feeds = {DEAD_LETTERS: letters.entries, EXCEPTION_ACTIONS: actions.entries}
+        if settings.history_days:
+            feeds |= dict.fromkeys((INBOX_SKU, INBOX_ORDER, INBOX_CUSTOMER), history.entries)
+        self.follower = Follower(
+            self.log, lambda: RocksStore(folder / "rows", resources), self._changed, feeds
+        )
+        self.keeping = Keeping(self.follower, self.orders, settings.history_days, self._folding)
+        self._world_of: tuple[object, LiveWorld] | None = None
         self.watch = IngressWatch(self.log, self.follower)
         self.intake = Intake(connection, f"{settings.app}-view-{index}")
         self.metrics = Metrics(self._readings)
         self.stopping = False
         self._authority = Authority(settings.authority, settings.sources, strict=settings.strict_sources)
         self._ingress: dict[str, int] = {}
+        self.gate = Gate(settings, connection, self.log, index) if settings.access == "keys" else None
+        self.streams = Streams(
+            self.follower,
+            self.figures,
+            self.world,
+            (lambda _: True) if self.gate is None else self.gate.is_still_good,
+        )
+        if self.gate is not None:
+            self.gate.registry.changed = self.streams.look_again
+        self.asking = Asking(self.follower, self.keeping, settings, self.world, self._caught_up, self._lag_ms)
+        self.deeds = Deeds(self.follower, self.intake, settings, self.world, self._events)
+        originals = Originals(KafkaLog(connection))
+        self.mending = Mending(self.keeping, self.intake, originals, self.world, self._events)
+
+    def world(self) -> LiveWorld:
+        """All that is shown, as answers read it."""
+        rows = self.follower.rows
+        if self._world_of is None or self._world_of[0] is not rows:
+            self._world_of = (rows, LiveWorld(self.follower, self.orders, self._settings))
+        return self._world_of[1]
+
+    def _folding(self) -> Folding:
+        world = self.world()
+        retention_us = self._settings.dedup_retention_s * 1_000_000
+        partitions = len(self.follower.partitions[ATP])
+        return Folding(world.behaviours, partitions, retention_us, world.skus_of)
+
+    def _sku_rows(self) -> SkuRows:
+        return self.world().skus
+
+    def _changed(self, shown: Puts | None) -> None:
+        self.streams.changed(shown, self.figures.changed(shown))
+        self.keeping.changed(shown)
+        self.deeds.changed()
 
     def app(self) -> web.Application:
         limit = self._settings.body_bytes_max
@@ -83,43 +169,63 @@ class View:
         router.add_get("/v1/atp/{sku}", self.get_atp)
         router.add_post("/v1/atp:batch", self.post_atp_batch)
         router.add_get("/v1/orders/{order_id}", self.get_order)
+        for path in _ASKED:
+            router.add_get(path, self.asking.get)
+        Subscriptions(self._settings, self._connection).add_to(app)
+        self.mending.add_to(app)
         router.add_post("/v1/events", self.post_events)
+        router.add_post("/v1/whatif", self.asking.post_whatif)
+        router.add_post("/v1/holds", self.post_hold)
+        for deed in ("extend", "release", "convert"):
+            router.add_post(f"/v1/holds/{{hold_id}}:{deed}", self.post_hold_deed)
+        router.add_post("/v1/promises", self.post_promise)
+        self.streams.add_to(app)
         router.add_get("/livez", self.get_livez)
         router.add_get("/readyz", self.get_readyz)
         router.add_get("/metrics", self.get_metrics)
-        add_pages(app)
+        pulse = Pulse(lambda: standing(self.follower, stopping=self.stopping))
+        add_pages(app, pulse, Workers(partial(members, self._connection, self._settings.app)))
+        describe(app)
+        if self.gate is not None:
+            self.gate.add_to(app)
+        if self._settings.cors_origins:
+            allow_origins(app, self._settings.cors_origins)
         return app
 
     # --- figures ---
 
-    async def get_atp(self, request: web.Request) -> web.Response:
+    async def get_atp(self, request: web.Request) -> web.StreamResponse:
         sku = request.match_info["sku"]
-        location = channel = None
-        freshness = _ANY
-        key = sku.encode()
+        question = AtpQuestion(sku)
         if request.query_string:
             question = atp_question(sku, request.query.items())
-            location, channel, freshness = question.location, question.channel, question.freshness
+        if not question.at.is_now or caller_of(request).bound:
+            return await self.asking.answer(request, question)
+        key = sku.encode()
+        freshness = question.freshness
         partition = self.follower.partition(ATP, key)
         if freshness.min_position:
             await self._caught_up(freshness, (partition,))
             partition = self.follower.partition(ATP, key)
         lag_ms = self._lag_ms(partition, freshness)
-        figure = self.figures.atp(self.follower, partition, sku, key, location, channel)
+        figure = self.figures.atp(self._sku_rows(), partition, key, question)
         return figure_response(request, figure, partition, lag_ms)
 
-    async def get_order(self, request: web.Request) -> web.Response:
+    async def get_order(self, request: web.Request) -> web.StreamResponse:
         order_id = request.match_info["order_id"]
-        key = order_id.encode()
-        freshness = _ANY
+        question = OrderQuestion(order_id)
         if request.query_string:
-            freshness = order_question(order_id, request.query.items()).freshness
+            question = order_question(order_id, request.query.items())
+        if not question.at.is_now or caller_of(request).bound:
+            return await self.asking.answer(request, question)
+        freshness = question.freshness
+        key = order_id.encode()
         partition = self.follower.partition(ORDER_STATUS, key)
         if freshness.min_position:
             await self._caught_up(freshness, (partition,))
             partition = self.follower.partition(ORDER_STATUS, key)
         lag_ms = self._lag_ms(partition, freshness)
-        figure = self.figures.order(self.follower, order_id, key)
+        figure = self.figures.order(self.follower, self._sku_rows(), partition, order_id)
         return figure_response(request, figure, partition, lag_ms)
 
     async def post_atp_batch(self, request: web.Request) -> web.Response:
@@ -132,21 +238,27 @@ class View:
         if freshness.min_position:
             partitions = {(p := self.follower.partition(ATP, item.sku.encode())).name: p for item in items}
             await self._caught_up(freshness, list(partitions.values()))
+        bound = caller_of(request).bound
         elements: list[bytes] = []
         for at, (item, asked) in enumerate(zip(items, questions, strict=True)):
-            elements.append(self._element(item.sku, asked, freshness))
+            elements.append(self._element(item.sku, asked, freshness, bound))
             if at % ITEMS_AT_ONCE == ITEMS_AT_ONCE - 1:
                 await asyncio.sleep(0)
         return web.Response(body=b'{"items":[' + b",".join(elements) + b"]}", content_type=JSON)
 
-    def _element(self, sku: str, asked: AtpQuestion | Problem, freshness: Freshness) -> bytes:
+    def _element(
+        self, sku: str, asked: AtpQuestion | Problem, freshness: Freshness, bound: Bound = NO_BOUND
+    ) -> bytes:
         key = sku.encode()
         partition = self.follower.partition(ATP, key)
         lag_ms = self._lag_ms(partition, freshness)
         try:
             if isinstance(asked, Problem):
                 raise asked
-            figure = self.figures.atp(self.follower, partition, sku, key, asked.location, asked.channel)
+            if bound:
+                figure = bound_figure(asked, self.world(), bound)
+            else:
+                figure = self.figures.atp(self._sku_rows(), partition, key, asked)
         except Problem as problem:
             return _encode(problem.body(atp_path(sku)))
         return figure_bytes(figure, partition, lag_ms)
@@ -185,13 +297,34 @@ class View:
         limit = self._settings.body_bytes_max
         if (request.content_length or 0) > limit:
             raise body_too_large(limit)
-        body = await request.read()
-        posted = await read_events(
-            request.content_type, body, self._authority, await self._ingress_partitions()
-        )
+        posted = await self._events(request.content_type, await request.read())
         positions = await self.intake.write(posted)
         answer = {"events": len(posted), "positions": positions, "position": token(positions)}
         return json_response(answer, 202)
+
+    async def _events(self, content_type: str, body: bytes) -> list[Posted]:
+        return await read_events(content_type, body, self._authority, await self._ingress_partitions())
+
+    async def post_hold(self, request: web.Request) -> web.Response:
+        return json_response(await self.deeds.place(await self._json(request), caller_of(request).bound), 201)
+
+    async def post_hold_deed(self, request: web.Request) -> web.Response:
+        deed = request.rel_url.raw_path.rpartition(":")[2]
+        body = await self._json(request) if request.can_read_body else b""
+        bound = caller_of(request).bound
+        return json_response(await self.deeds.act(request.match_info["hold_id"], deed, body, bound))
+
+    async def post_promise(self, request: web.Request) -> web.Response:
+        key = request.headers.get("Idempotency-Key")
+        caller = caller_of(request)
+        return json_response(
+            await self.deeds.promise(await self._json(request), key, caller.bound, caller.partner)
+        )
+
+    async def _json(self, request: web.Request) -> bytes:
+        if request.content_type != JSON:
+            raise unsupported_content(request.content_type, JSON)
+        return await request.read()
 
     async def _ingress_partitions(self) -> dict[str, int]:
         if not self._ingress:
@@ -238,9 +371,12 @@ class View:
         yield "springtide_view_steps", "Steps shown.", follower.steps, True
         if lag_ms is not None:
             yield "springtide_view_lag_seconds", "Of the partition furthest behind.", lag_ms / 1_000, False
+        yield "springtide_view_unlisted_orders", "Changed, not yet in the lists.", self.orders.waiting, False
         yield "springtide_view_unwritten_rows", "Shown, not yet in RocksDB.", _unwritten(follower), False
         yield "springtide_view_figure_hits", "Figures answered as kept.", figures.hits, True
         yield "springtide_view_figure_misses", "Figures computed.", figures.misses, True
+        yield "springtide_view_streams", "Live streams open.", self.streams.open, False
+        yield "springtide_view_stream_events", "Events told to them.", self.streams.events, True
         yield "springtide_view_events_posted", "Events written.", self.intake.events, True
         yield "springtide_view_transactions", "Transactions they took.", self.intake.transactions, True
         blocks, memtables = self._resources.memory_bytes()

@@ -1,0 +1,141 @@
+"""All questions but the two figures that most ask for: lists, explanations, the past, and what if."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from springtide.agents.topics import ATP, CUSTOMERS, ORDER_STATUS
+from springtide.app.settings import Settings
+from springtide.app.view.bounds import body_for
+from springtide.app.view.figures import matches
+from springtide.app.view.follower import Follower
+from springtide.app.view.gate import caller_of
+from springtide.app.view.keeping import Keeping
+from springtide.app.view.live import LiveWorld
+from springtide.app.view.parameters import Freshness
+from springtide.app.view.partition import Partition
+from springtide.app.view.positions import token
+from springtide.app.view.questions import (
+    AtpQuestion,
+    CreditQuestion,
+    ExplainQuestion,
+    MismatchesQuestion,
+    OrderQuestion,
+    PriceQuestion,
+    Question,
+    ReconciliationQuestion,
+    TimelineQuestion,
+    freshness_question,
+    question,
+)
+from springtide.app.view.reports import Reports
+from springtide.app.view.responses import JSON, unsupported_content
+from springtide.app.view.whatif import whatif_answer
+
+_encode: Final = msgspec.json.Encoder().encode
+_LISTED: Final = (ORDER_STATUS,)
+
+
+class Asking:
+    """See the module. `caught_up` waits for a position, `lag_ms` refuses what is too stale."""
+
+    def __init__(
+        self,
+        follower: Follower,
+        keeping: Keeping,
+        settings: Settings,
+        world: Callable[[], LiveWorld],
+        caught_up: Callable[[Freshness, Sequence[Partition]], Awaitable[None]],
+        lag_ms: Callable[[Partition, Freshness], int],
+    ) -> None:
+        self._follower = follower
+        self._keeping = keeping
+        self._settings = settings
+        self._world = world
+        self._caught_up = caught_up
+        self._lag_ms = lag_ms
+        self._reports = Reports(world)
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        asked = question(request.rel_url.raw_path, request.query.items())
+        return await self.answer(request, asked)
+
+    async def answer(self, request: web.Request, asked: Question) -> web.StreamResponse:
+        partitions, lists = self._concerned(asked)
+        if asked.freshness.min_position:
+            await self._caught_up(asked.freshness, partitions)
+        if lists:
+            await self._keeping.settled()
+        bound = caller_of(request).bound
+        if isinstance(asked, MismatchesQuestion | ReconciliationQuestion) and asked.format != "json":
+            return await self._reports.file(request, asked, bound, self._stands(partitions, asked.freshness))
+        if isinstance(asked, ReconciliationQuestion):
+            body = await self._reports.body(asked, bound)
+        else:
+            body = body_for(asked, self._world(), bound)
+        return self._respond(request, body, partitions, asked.freshness)
+
+    async def post_whatif(self, request: web.Request) -> web.Response:
+        freshness = freshness_question(request.query.items())
+        if request.content_type != JSON:
+            raise unsupported_content(request.content_type, JSON)
+        raw = await request.read()
+        partitions = self._of(ATP, ORDER_STATUS, CUSTOMERS)
+        if freshness.min_position:
+            await self._caught_up(freshness, partitions)
+        await self._keeping.settled()
+        return self._respond(
+            request, whatif_answer(self._world(), self._settings, raw), partitions, freshness
+        )
+
+    def _concerned(self, asked: Question) -> tuple[list[Partition], bool]:
+        """(partitions an answer is made from, whether it is made from lists)."""
+        if isinstance(asked, AtpQuestion | PriceQuestion):
+            return [self._follower.partition(ATP, asked.sku.encode())], False
+        if isinstance(asked, OrderQuestion | TimelineQuestion):
+            return [self._follower.partition(ORDER_STATUS, asked.order_id.encode())], False
+        if isinstance(asked, CreditQuestion):
+            return [self._follower.partition(CUSTOMERS, asked.customer_id.encode())], False
+        if isinstance(asked, ExplainQuestion):
+            return self._concerned(asked.order or asked.atp or AtpQuestion(""))
+        return self._of(*_LISTED), True
+
+    def _of(self, *topics: str) -> list[Partition]:
+        found = [partition for topic in topics for partition in self._follower.partitions.get(topic, [])]
+        if not found or not all(partition.exact for partition in found):
+            raise self._follower.not_ready()
+        return found
+
+    def _stands(self, partitions: Sequence[Partition], fresh: Freshness) -> dict[str, str]:
+        """How far what is shown has come, as headers."""
+        lag_ms = max(self._lag_ms(partition, fresh) for partition in partitions)
+        position = token({partition.name: partition.marker for partition in partitions})
+        return {"Springtide-Position": position, "Springtide-Lag-Ms": str(lag_ms)}
+
+    def _respond(
+        self, request: web.Request, body: dict[str, Any], partitions: Sequence[Partition], fresh: Freshness
+    ) -> web.Response:
+        raw = _encode(body)
+        etag = f'W/"{blake2b(raw, digest_size=12).hexdigest()}"'
+        headers = {"ETag": etag, "Cache-Control": "no-cache"}
+        lag_ms = max(self._lag_ms(partition, fresh) for partition in partitions)
+        position = token({partition.name: partition.marker for partition in partitions})
+        known = request.headers.get("If-None-Match")
+        if known is not None and matches(known, etag):
+            headers |= {"Springtide-Position": position, "Springtide-Lag-Ms": str(lag_ms)}
+            return web.Response(status=304, headers=headers)
+        positions: dict[str, int] = {}
+        for partition in partitions:
+            for name, offset in partition.positions().items():
+                positions[name] = min(offset, positions.get(name, offset))
+        tail = {
+            "position": position,
+            "freshness": {"source": "replica", "positions": positions, "lag_ms": lag_ms},
+        }
+        headers["Content-Type"] = JSON
+        return web.Response(body=raw[:-1] + b"," + _encode(tail)[1:], headers=headers)

@@ -1,0 +1,100 @@
+"""What holds for every answer, whoever asks: sizes, compression, and pages of other origins (CORS)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from springtide.app.view.problems import Problem
+
+TARGET_CHARS_MAX: Final = 12_288
+"""Of a path with its query: a position of the largest size, and room beside it."""
+HEADERS_MAX: Final = 64
+HEADER_BYTES_MAX: Final = 16_384
+"""Of all headers together."""
+LINE_BYTES_MAX: Final = 32_768
+"""Of the first line or one header: the server itself refuses more, before any handler."""
+COMPRESSED_FROM_BYTES: Final = 1_024
+_COMPRESSED: Final = ("application/json", "application/problem+json", "text/plain", "text/html")
+_EXPOSED: Final = (
+    "ETag, Location, RateLimit, RateLimit-Policy, Retry-After, Springtide-Position, Springtide-Lag-Ms"
+)
+_ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"
+_ALLOWED_METHODS: Final = "GET, POST, PUT, DELETE"
+_REMEMBERED_S: Final = 600
+
+
+def check_sizes(request: web.Request) -> None:
+    """Problem for a request that says too much before its body."""
+    if len(request.raw_path) > TARGET_CHARS_MAX:
+        raise Problem(
+            414,
+            "uri-too-long",
+            "The path and query are too long",
+            f"A path with its query may have {TARGET_CHARS_MAX} characters. Ask for less at once.",
+        )
+    headers = request.raw_headers
+    size = 0
+    for name, value in headers:
+        size += len(name) + len(value)
+    if size > HEADER_BYTES_MAX or len(headers) > HEADERS_MAX:
+        raise Problem(
+            431,
+            "headers-too-large",
+            "The headers are too large",
+            f"A request may have {HEADERS_MAX} headers, of {HEADER_BYTES_MAX} bytes together.",
+        )
+
+
+def compress(request: web.Request, response: web.StreamResponse) -> None:
+    """Has a large answer compressed for who asks for it."""
+    if not isinstance(response, web.Response):
+        return
+    body = response.body
+    if not isinstance(body, bytes) or len(body) < COMPRESSED_FROM_BYTES:
+        return
+    if response.content_type in _COMPRESSED and "Vary" not in response.headers:
+        response.headers["Vary"] = "Accept-Encoding"
+        if "Accept-Encoding" in request.headers:
+            response.enable_compression()
+
+
+def allow_origins(app: web.Application, origins: Sequence[str]) -> None:
+    """Lets pages of these origins ask from a browser, with what they say in Authorization. Nothing else that a
+    browser keeps goes along."""
+    allowed = frozenset(origins)
+
+    def allows(request: web.Request) -> str | None:
+        origin = request.headers.get("Origin")
+        if origin is None or not (origin in allowed or "*" in allowed):
+            return None
+        return "*" if "*" in allowed else origin
+
+    @web.middleware
+    async def preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
+            return await handler(request)
+        headers = {"Vary": "Origin"}
+        if allows(request) is not None:
+            headers |= {
+                "Access-Control-Allow-Methods": _ALLOWED_METHODS,
+                "Access-Control-Allow-Headers": _ALLOWED_HEADERS,
+                "Access-Control-Max-Age": str(_REMEMBERED_S),
+            }
+        return web.Response(status=204, headers=headers)
+
+    async def tell(request: web.Request, response: web.StreamResponse) -> None:
+        origin = allows(request)
+        if origin is not None:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+        if "*" not in allowed:
+            known = response.headers.get("Vary", "")
+            if "Origin" not in known:
+                response.headers["Vary"] = f"{known}, Origin" if known else "Origin"
+
+    app.middlewares.insert(0, preflight)
+    app.on_response_prepare.append(tell)

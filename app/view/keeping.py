@@ -1,0 +1,128 @@
+"""What a view does beside answering and following: keeps its lists up to date, and lets go of what is too old."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import perf_counter
+from typing import Final
+
+import structlog
+
+from springtide.agents.order import decode_order
+from springtide.agents.sku import decode_row
+from springtide.agents.topics import ATP, DEAD_LETTERS, ORDER_STATUS
+from springtide.app.engine.store import StoreFailed
+from springtide.app.view import letters
+from springtide.app.view.folding import Folding
+from springtide.app.view.follower import PREFIXES, Follower
+from springtide.app.view.index import OrderIndex
+from springtide.app.view.kpis import letter_slot
+from springtide.app.view.rows import Puts, Rows
+from springtide.codecs.letters import DeadLetter, decode_dead_letter
+from springtide.tables.catalog import Goods, goods_key
+
+SLICE_S: Final = 0.002
+PAUSE_S: Final = 0.005
+IDLE_S: Final = 0.05
+SWEEP_ORDERS: Final = 20
+"""Open orders looked at in each idle turn: 400 a second."""
+FOLD_EVERY_S: Final = 30.0
+SETTLED_WITHIN_S: Final = 1.0
+
+COMPOUND: Final = b"Q"
+"""Before a SKU in the key of what orders must know of it: how it is had in another way than as itself."""
+_ATP: Final = PREFIXES[ATP]
+_GOODS: Final = goods_key(b"")
+
+_log = structlog.get_logger("springtide.view")
+
+
+class Keeping:
+    """See the module. `run` until cancelled."""
+
+    def __init__(
+        self, follower: Follower, index: OrderIndex, history_days: int, folding: Callable[[], Folding]
+    ) -> None:
+        self._follower = follower
+        self._index = index
+        self._history_days = history_days
+        self._folding = folding
+        self._counts_letters = False
+
+    def changed(self, shown: Puts | None) -> None:
+        """Told by the follower, in the turn of the loop in which rows are shown."""
+        rows = self._follower.rows
+        self._index.changed(shown, rows)
+        if shown is None or rows is None:
+            self._counts_letters = False
+            return
+        goods: Puts = {}
+        for key, raw in shown.items():
+            if key.endswith(_GOODS) and key[:1] == _ATP:
+                goods[COMPOUND + key[1 : -len(_GOODS)]] = raw if _matters(key[1:], raw) else None
+            elif self._counts_letters and key[:1] == letters.LETTER and raw is not None:
+                self._count(decode_dead_letter(raw), rows)
+        rows.put(goods)
+
+    async def run(self) -> None:
+        folded_s = 0.0
+        while True:
+            rows = self._follower.rows
+            if rows is None or not self._follower.loaded:
+                await asyncio.sleep(IDLE_S)
+                continue
+            try:
+                if not self._index.loaded:
+                    await self._load(rows)
+                if not self._index.settle(rows, SLICE_S):
+                    await asyncio.sleep(PAUSE_S)
+                    continue
+                self._index.sweep(rows, SWEEP_ORDERS)
+                is_time = self._history_days > 0 and perf_counter() - folded_s > FOLD_EVERY_S
+                if is_time and not self._folding().some(rows, self._history_days):
+                    folded_s = perf_counter()
+            except StoreFailed as error:
+                _log.warning("the view's lists are not kept up to date", why=str(error))
+            await asyncio.sleep(IDLE_S)
+
+    async def settled(self) -> None:
+        """Waits until the lists have all that is shown, or for SETTLED_WITHIN_S: then they are behind."""
+        rows = self._follower.rows
+        if rows is None or not self._index.loaded:
+            raise self._follower.not_ready()
+        until_s = perf_counter() + SETTLED_WITHIN_S
+        while perf_counter() < until_s:
+            if self._index.settle(rows, SLICE_S):
+                return
+            await asyncio.sleep(0)
+
+    async def _load(self, rows: Rows) -> None:
+        for feed in self._follower.feeds.get(DEAD_LETTERS, ()):
+            if not feed.is_at_end:
+                return
+        self._index.letters = {}
+        self._counts_letters = True
+        stored = rows.scan(letters.LETTER)  # as of now: what is shown from now on is counted as it comes
+        for number, (_, raw) in enumerate(stored):
+            self._count(decode_dead_letter(raw), rows)
+            if number % 500 == 499:
+                await asyncio.sleep(0)
+        for _ in self._index.load(rows):
+            await asyncio.sleep(0)
+
+    def _count(self, letter: DeadLetter, rows: Rows) -> None:
+        order = None
+        for order_id in letter.impact.orders[:1]:
+            raw = rows.get(PREFIXES[ORDER_STATUS] + order_id.encode())
+            order = None if raw is None else decode_order(raw)
+        slot = letter_slot(letter, order)
+        counts = self._index.letters
+        counts[slot] = counts.get(slot, 0) + 1
+
+
+def _matters(key: bytes, raw: bytes | None) -> bool:
+    if raw is None:
+        return False
+    goods: Goods = decode_row(key, raw)
+    return goods.matters_to_orders
