@@ -6,10 +6,12 @@ The file is the one named in SPRINGTIDE_CONFIG, else `springtide.toml` where the
 from __future__ import annotations
 
 import os
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -65,6 +67,12 @@ class Settings(BaseSettings):
     rocksdb_write_buffer_mb: Annotated[int, Field(ge=8, le=1_000_000)] = 64
     """One bound on memtables for all partitions of a process."""
 
+    orphan_grace_s: Annotated[int, Field(ge=1, le=366 * 86_400)] = 7 * 86_400
+    """In stream time: so long facts of an order that is not placed wait before they become dead letters."""
+
+    history_days: Annotated[int, Field(ge=0, le=36_500)] = 90
+    """For so long the view keeps what SKUs and orders were told, to answer about the past; 0 keeps nothing."""
+
     strict_sources: bool = False
     """Refuse sources whose kind is not known."""
     sources: dict[str, str] = {}
@@ -72,11 +80,43 @@ class Settings(BaseSettings):
     authority: dict[str, tuple[str, ...]] = {}
     """fact -> kinds of source that may state it, over the contract's own."""
 
+    push_allow_inside: bool = False
+    """Let receivers be at private and loopback addresses, and plain http."""
+
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
     """Where the view answers; 0 takes a free one."""
     body_bytes_max: Annotated[int, Field(ge=1_024, le=64 * MIB)] = 2 * MIB
+    access: Literal["keys", "open"] = "keys"
+    """Who may ask: bearers of keys or tokens, or whoever reaches the view."""
+    oauth_jwks_url: str | None = None
+    """Where the issuer of bearer tokens publishes its keys; none takes no tokens."""
+    oauth_issuer: str | None = None
+    oauth_audience: str | None = None
+    oauth_rate_per_s: Annotated[float, Field(gt=0, le=1_000_000)] = 100.0
+    oauth_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    oauth_quota_per_day: Annotated[int, Field(ge=1)] | None = None
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose pages may ask from a browser; "*" is any."""
+    tls_cert_file: Path | None = None
+    """PEM with its chain; views answer https then."""
+    tls_key_file: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        oauth = (self.oauth_jwks_url, self.oauth_issuer, self.oauth_audience)
+        if any(oauth) and not all(oauth):
+            raise ValueError(
+                "bearer tokens need all of oauth_jwks_url, oauth_issuer and oauth_audience: name the others too"
+            )
+        if self.oauth_jwks_url is not None:
+            at = urlsplit(self.oauth_jwks_url)
+            if at.scheme != "https" and not is_loopback(at.hostname or ""):
+                raise ValueError("oauth_jwks_url has to be https, or http on this machine")
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("TLS needs both tls_cert_file and tls_key_file")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -108,6 +148,16 @@ class Settings(BaseSettings):
             sasl_username=self.sasl_username,
             sasl_password=None if self.sasl_password is None else self.sasl_password.get_secret_value(),
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches it."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def load(**given: object) -> Settings:

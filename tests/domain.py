@@ -12,12 +12,22 @@ from typing import Any
 import msgspec
 
 from springtide.codecs import facts as f
-from springtide.codecs.messages import Demand, DemandLine, Supplied, SuppliedLine, decode, encode
+from springtide.codecs.messages import (
+    Demand,
+    DemandLine,
+    PromiseAsked,
+    Supplied,
+    SuppliedLine,
+    decode,
+    encode,
+)
 from springtide.codecs.times import SECOND_US
 from springtide.tables import atp
-from springtide.tables.allocation import Sku, tell
+from springtide.tables.allocation import Sku
+from springtide.tables.answers import due_us
+from springtide.tables.catalog import NO_NETWORK, Goods, apply_to_network
 from springtide.tables.lifecycle import Change
-from springtide.tables.order import Ledger, Need, Order, ledgers, total
+from springtide.tables.order import Ledger, Order, ledgers, total
 from springtide.tables.sku import Allocation, Head, PastHold
 from springtide.tables.stock import Stock
 
@@ -54,9 +64,13 @@ def want(
     at: str | None = None,
     released: dict[str, int] | None = None,
     shipped: dict[str, int] | None = None,
+    day: int | None = None,
+    cap: int | None = None,
+    queues: bool = True,
+    pool: str | None = None,
 ) -> DemandLine:
     """One line of a Demand."""
-    return DemandLine(line_id, qty, at, released or {}, shipped or {})
+    return DemandLine(line_id, qty, at, released or {}, shipped or {}, day, cap, queues, pool)
 
 
 class SkuStage:
@@ -66,6 +80,7 @@ class SkuStage:
         self.key = sku
         self.rows = WireRows()
         self.now_us = 0
+        self.due_us: int | None = None
         self.answers: list[tuple[str, Supplied]] = []
         self._requests: dict[str, int] = {}
         self._events = 0
@@ -73,24 +88,31 @@ class SkuStage:
     # --- given, when ---
 
     def clock(self, now_s: float) -> None:
-        """Stream time moves on; each hold that dies on the way dies at its own instant."""
+        """Stream time moves on; what is due on the way happens at its own instant."""
         until_us = int(now_s * SECOND_US)
-        while (due_us := self.head.next_expiry_us()) is not None and due_us <= until_us:
+        while self.due_us is not None and self.due_us <= until_us:
+            due_us = self.due_us
             self.now_us = max(self.now_us, due_us)
             sku = Sku(self.rows, self.key, self.now_us)
-            Stock(self.rows, sku, self.now_us, self.now_us, "").expire()
+            Stock(self.rows, sku, self.now_us, self.now_us, "").come_by()
             self._close(sku)
-            next_us = self.head.next_expiry_us()
-            assert next_us is None or next_us > due_us, f"a hold that expires at {due_us} us outlives it"
+            assert self.due_us is None or self.due_us > due_us, f"what is due at {due_us} us stays due"
         self.now_us = max(self.now_us, until_us)
 
     def fact(self, data: f.Data, at_s: float | None = None) -> None:
-        """An inventory fact, told in order or (`at_s` before now) late."""
+        """A fact about the SKU, or about its network, told in order or (`at_s` before now) late."""
         at_us = self.now_us if at_s is None else int(at_s * SECOND_US)
         self.clock(at_us / SECOND_US)
         self._events += 1
-        sku = Sku(self.rows, self.key, self.now_us)
-        Stock(self.rows, sku, self.now_us, at_us, f"wms {self._events}").apply(data)
+        of_all = isinstance(data, f.LocationUpserted) or (isinstance(data, f.PolicySet) and data.scope == "*")
+        cause = apply_to_network(self.rows, data) if of_all else None
+        sku = Sku(self.rows, self.key, self.now_us, cause)
+        if of_all:
+            sku.rank_anew()
+            sku.come_due()
+            sku.settle()
+        else:
+            Stock(self.rows, sku, self.now_us, at_us, f"wms {self._events}").apply(data)
         self._close(sku)
 
     def counted(self, **on_hand: int) -> None:
@@ -109,6 +131,9 @@ class SkuStage:
         single: bool = False,
         max_splits: int = 0,
         shipments: tuple[tuple[str, str, int], ...] = (),
+        channel: str = "web",
+        priority: int = 100,
+        **more: Any,
     ) -> bool:
         """What an order wants; a bare number is the quantity of line 1. Placed by default in order of id."""
         if request is None:
@@ -121,35 +146,38 @@ class SkuStage:
             NOWHERE,
             f"oms {order_id} {request}",
             0 if placed_s is None else int(placed_s * SECOND_US),
-            100,
-            "web",
+            priority,
+            channel,
             complete,
             parked,
             single,
             max_splits,
             shipments,
             tuple(want(qty=line) if isinstance(line, int) else line for line in lines),
+            **more,
         )
         return self.receive(message)
 
     def receive(self, demand: Demand) -> bool:
         sent = decode(encode(demand))
         assert isinstance(sent, Demand)
-        sku = Sku(self.rows, self.key, self.now_us)
+        sku = Sku(self.rows, self.key, self.now_us, "allocation_policy")
         taken_in = sku.demand(sent)
         if taken_in:
             sku.settle()
-        self._close(sku, sent.order_id if sent.complete else None)
+        self._close(sku, sent.order_id if sent.awaits or sent.complete else None)
         return taken_in
 
     def _close(self, sku: Sku, answer_to: str | None = None) -> None:
         changed = sku.close()
+        if sku.retime:
+            self.due_us = sku.next_due_us()
         if answer_to is not None and all(row.order_id != answer_to for row in changed):
             asked = sku.allocation(answer_to)
             assert asked is not None
             changed.append(asked)
         for row in changed:
-            lines = tell(row)
+            lines = sku.tell(row)
             self.rows.put(sku.row_key(row), row)
             answer = Supplied(self.key, row.request, row.seq, self.now_us, self.now_us, NOWHERE, "", lines)
             sent = decode(encode(answer))
@@ -180,10 +208,28 @@ class SkuStage:
         return 0 if row is None or line_id not in row.lines else row.lines[line_id].backordered
 
     def figure(self, name: str, location: str | None = None) -> int:
-        found = atp.figures(self.head, self.now_us, location)
+        found = atp.figures(self.rows, self.key, self.now_us, location)
+        if found is None:
+            return 0
         value = found["buckets"][name] if name in found["buckets"] else found[name]
         assert isinstance(value, int)
         return value
+
+    def atp(self, location: str | None = None, **more: Any) -> dict[str, Any]:
+        """The whole answer."""
+        found = atp.figures(self.rows, self.key, self.now_us, location, **more)
+        assert found is not None, f"{self.key} is unknown"
+        return found
+
+    def promises(self, order_id: str, line_id: str = "1") -> list[tuple[int, str, int]]:
+        """(day, location, units) of an order's line."""
+        row = self.row(order_id)
+        return [] if row is None or line_id not in row.lines else row.lines[line_id].promises
+
+    def told(self, order_id: str, line_id: str = "1") -> SuppliedLine:
+        """What an order was last told of a line."""
+        lines = [s.lines for o, s in self.answers if o == order_id][-1]
+        return next(line for line in lines if line.line_id == line_id)
 
     def figures(self, *names: str, location: str | None = None) -> tuple[int, ...]:
         return tuple(self.figure(name, location) for name in names)
@@ -198,8 +244,10 @@ class SkuStage:
 class OrderStage:
     """One order; `asked` has the latest Demand per SKU, `published` each (previous, new) status."""
 
-    def __init__(self, order_id: str = "o1") -> None:
+    def __init__(self, order_id: str = "o1", *products: f.ProductUpserted) -> None:
         self.order = Order(order_id)
+        self.goods = {product.sku: Goods(product) for product in products}
+        self.network = NO_NETWORK
         self.now_us = 0
         self.asks: list[tuple[str, Demand]] = []
         self.published: list[tuple[str, str]] = []
@@ -232,27 +280,59 @@ class OrderStage:
 
     def _apply(self, data: f.Data, name: str, at_us: int, event_id: str, sequence: int) -> None:
         change = Change(self.order, at_us, at_us, event_id, self.now_us, sequence)
+        change.goods = self.goods
         change.apply(data, f.FACT_BY_NAME[name].code)
         self._conclude(change)
 
     def clock(self, now_s: float) -> None:
-        """Stream time moves on; lines whose day has come are asked for."""
-        self.now_us = max(self.now_us, int(now_s * SECOND_US))
-        change = Change(self.order, self.now_us, self.now_us, "", self.now_us)
-        change.due_lines()
-        self._conclude(change)
+        """Stream time moves on; what is due on the way happens at its own instant."""
+        until_us = int(now_s * SECOND_US)
+        while (at_us := due_us(self.order, self.now_us)) is not None and at_us <= until_us:
+            self.now_us = max(self.now_us, at_us)
+            change = Change(self.order, self.now_us, self.now_us, "", self.now_us)
+            change.time_came()
+            self._conclude(change)
+        self.now_us = max(self.now_us, until_us)
 
     def supplied(self, message: Supplied) -> None:
         self.now_us = max(self.now_us, message.time_us)
         change = Change(self.order, self.now_us, self.now_us, "sku", self.now_us)
+        change.network = self.network
         change.supplied(message)
         self._conclude(change)
 
-    def answer(self, sku: str, *lines: tuple[str, dict[str, int], int]) -> None:
-        """The SKU says what lines have: (line_id, cells, backordered), all not shipped."""
+    def promise_asked(self, *lines: tuple[str, str, int] | f.OrderLine, key: str = "k1", **more: Any) -> None:
+        """A promise is asked for, to be given back after 24 hours."""
+        message = PromiseAsked(
+            key,
+            self.now_us,
+            self.now_us,
+            NOWHERE,
+            f"asked {key}",
+            self.now_us + 24 * 3_600 * SECOND_US,
+            "web",
+            order_lines(*lines),
+            **more,
+        )
+        sent = decode(encode(message))
+        assert isinstance(sent, PromiseAsked)
+        change = Change(self.order, self.now_us, self.now_us, sent.event_id, self.now_us)
+        change.goods = self.goods
+        change.promise_asked(sent)
+        self._conclude(change)
+
+    def answer(
+        self,
+        sku: str,
+        *lines: tuple[str, dict[str, int], int],
+        promises: tuple[tuple[int, str, int], ...] = (),
+        cause: str | None = None,
+    ) -> None:
+        """The SKU says what lines have: (line_id, cells, backordered), all not shipped; each is promised the
+        same."""
         self._answers += 1
         told = tuple(
-            SuppliedLine(line_id, sum(cells.values()), backordered, cells)
+            SuppliedLine(line_id, sum(cells.values()), backordered, cells, promises, cause)
             for line_id, cells, backordered in lines
         )
         request = self.order.needs[sku].request
@@ -260,29 +340,9 @@ class OrderStage:
 
     def _conclude(self, change: Change) -> None:
         order = self.order
+        change.settle()
         for sku in change.touched:
-            need = order.needs.setdefault(sku, Need())
-            need.request += 1
-            if need.state != "parked":
-                need.state = "asked"
-            lines, shipments = change.demand_lines(sku)
-            demand = Demand(
-                order.order_id,
-                need.request,
-                self.now_us,
-                NOWHERE,
-                change.event_id,
-                order.placed_us,
-                order.priority,
-                order.channel,
-                order.ship_complete,
-                need.state == "parked",
-                order.single,
-                order.max_splits,
-                shipments,
-                lines,
-            )
-            self.asks.append((sku, demand))
+            self.asks.append((sku, change.ask(sku, NOWHERE)))
         version = order.version
         published = change.conclude()
         assert order.version == version + (published is not None)
@@ -300,6 +360,14 @@ class OrderStage:
 
     def asked(self, sku: str) -> Demand:
         return [demand for name, demand in self.asks if name == sku][-1]
+
+    def wants(self, sku: str) -> dict[str, int]:
+        """Line -> units that a SKU was last asked for."""
+        return {line.line_id: line.want for line in self.asked(sku).lines}
+
+    def promises(self, line_id: str = "1") -> list[tuple[int, str, int, str]]:
+        """(day, location, units, SKU) of a line."""
+        return list(self.order.lines[line_id].promises)
 
     def ledger(self, line_id: str) -> Ledger:
         return ledgers(self.order)[line_id]

@@ -92,7 +92,7 @@ class Installation:
         }
         return self.put(FACT_BY_NAME[fact].topic, subject.encode(), msgspec.json.encode(event))
 
-    async def run(self, kinds: Collection[str] = ("gateway", "order", "sku")) -> None:
+    async def run(self, kinds: Collection[str] = ("gateway", "customer", "order", "sku")) -> None:
         """Until the actors of these kinds have nothing left to do."""
         before = -1
         while before != (before := sum(len(r) for r in self.log._records.values())):

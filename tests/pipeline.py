@@ -86,4 +86,7 @@ class Pipeline:
 
 
 def settings_in(folder: Path, **given: Any) -> Settings:
-    return Settings(data_dir=folder, ingress_partitions=2, inbox_partitions=2, **given)
+    """Small, and open to whoever asks, unless something else is given."""
+    return Settings(
+        **{"data_dir": folder, "ingress_partitions": 2, "inbox_partitions": 2, "access": "open", **given}
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from domain import OrderStage, SkuStage
 
@@ -18,7 +19,8 @@ Channel = tuple[str, str]
 
 
 class World:
-    def __init__(self, skus: tuple[str, ...]) -> None:
+    def __init__(self, skus: tuple[str, ...], *products: f.ProductUpserted) -> None:
+        self.products = products
         self.skus = {sku: SkuStage(sku) for sku in skus}
         self.orders: dict[str, OrderStage] = {}
         self.channels: dict[Channel, deque[Demand | Supplied]] = {}
@@ -31,8 +33,18 @@ class World:
         self._collect()
 
     def order(self, order_id: str, name: str, data: f.Data, at_s: float | None = None) -> None:
-        self.orders.setdefault(order_id, OrderStage(order_id)).fact(name, data, at_s=at_s)
+        self._stage(order_id).fact(name, data, at_s=at_s)
         self._collect()
+
+    def promise(self, order_id: str, *lines: f.OrderLine, **more: Any) -> None:
+        self._stage(order_id).promise_asked(*lines, **more)
+        self._collect()
+
+    def _stage(self, order_id: str) -> OrderStage:
+        known = self.orders.get(order_id)
+        if known is None:
+            known = self.orders[order_id] = OrderStage(order_id, *self.products)
+        return known
 
     def clock(self, now_s: float) -> None:
         for stage in (*self.skus.values(), *self.orders.values()):

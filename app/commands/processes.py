@@ -1,4 +1,4 @@
-"""The two kinds of process that `up` starts; on a cluster of machines they are started one by one."""
+"""The kinds of process that `up` starts; on a cluster of machines they are started one by one."""
 
 from __future__ import annotations
 
@@ -48,6 +48,20 @@ def view(options: Options, index: Index, port: Port, local_broker: LocalBroker =
     _run(
         settings.log_level,
         lambda stop: serve(settings, connection, index=index, port=port, stop=stop),
+    )
+
+
+def push(options: Options, index: Index, port: Port, local_broker: LocalBroker = None) -> None:
+    """Run one push process: it tells subscribers each status change. Metrics on loopback at the port."""
+    from springtide.app.push.run import run_push  # noqa: PLC0415
+
+    settings = options.settings()
+    connection = connection_of(settings) if local_broker is None else settings.connection(local_broker)
+    if local_broker is not None:
+        os.nice(WORKER_NICE)
+    _run(
+        settings.log_level,
+        lambda stop: run_push(settings, connection, index=index, stop=stop, port=port),
     )
 
 

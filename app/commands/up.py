@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Workers = Annotated[int, typer.Option(min=0, max=64, help="Processes that run the actors.")]
 Views = Annotated[int, typer.Option(min=0, max=64, help="Processes that answer the HTTP API.")]
+Pushes = Annotated[int, typer.Option(min=0, max=64, help="Processes that tell subscribers.")]
 PortOption = Annotated[
     int | None,
     typer.Option(min=0, max=65_535, help="Where the first view answers (8080); 0 takes a free one."),
@@ -28,7 +29,12 @@ _ONCE_EVENTS = 20_000  # ten seconds at the default rate
 
 
 def up(
-    options: Options, workers: Workers = 1, views: Views = 1, port: PortOption = None, plain: Plain = False
+    options: Options,
+    workers: Workers = 1,
+    views: Views = 1,
+    pushes: Pushes = 1,
+    port: PortOption = None,
+    plain: Plain = False,
 ) -> None:
     """Start a local Kafka (or use --broker), the workers and the view, and show them live until Ctrl-C."""
     from springtide.app.up.run import run, tell_what_to_ask  # noqa: PLC0415
@@ -36,7 +42,8 @@ def up(
 
     console = _console()
     plain = plain or not console.is_terminal
-    stack = Stack(options.settings(port=port), workers, views, told=_teller(console) if plain else None)
+    told = _teller(console) if plain else None
+    stack = Stack(options.settings(port=port), workers, views, pushes=pushes, told=told)
     run(stack, console, plain=plain, ready=lambda: tell_what_to_ask(stack, console))
 
 
@@ -44,6 +51,7 @@ def demo(
     options: Options,
     workers: Workers = 1,
     views: Views = 1,
+    pushes: Pushes = 1,
     port: PortOption = None,
     rate: Annotated[float, typer.Option(min=0.1, metavar="PER_S", help="Events a second.")] = 2_000.0,
     events: Annotated[
@@ -70,13 +78,18 @@ def demo(
     plain: Plain = False,
 ) -> None:
     """Do as `up`, and write a realistic sample trade all the while: 10,000 SKUs in 4 locations."""
+    from springtide.app.settings import is_loopback  # noqa: PLC0415
     from springtide.app.up.demo import Demo  # noqa: PLC0415
     from springtide.app.up.run import run, tell_what_to_ask  # noqa: PLC0415
     from springtide.app.up.stack import Stack  # noqa: PLC0415
 
     console = _console()
     plain = plain or not console.is_terminal
-    stack = Stack(options.settings(port=port), workers, views, told=_teller(console) if plain else None)
+    told = _teller(console) if plain else None
+    settings = options.settings(port=port)
+    if "access" not in settings.model_fields_set and is_loopback(settings.host):
+        settings = settings.model_copy(update={"access": "open"})
+    stack = Stack(settings, workers, views, pushes=pushes, told=told)
     trade = Demo(
         rate_per_s=rate, events_max=_ONCE_EVENTS if once and events is None else events, seed=seed, once=once
     )
@@ -110,11 +123,14 @@ def _answers(stack: Stack, console: Console, examples: Examples) -> None:
     import http.client  # noqa: PLC0415
     import urllib.parse  # noqa: PLC0415
 
+    from springtide.app.up.scrape import connect  # noqa: PLC0415
+
     if not stack.views:
         return
     address = urllib.parse.urlsplit(stack.view_url)
     for path in (f"/v1/atp/{examples.sku}", f"/v1/orders/{examples.order}"):
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5.0)
+        tls = address.scheme == "https"
+        connection = connect(address.hostname or "", address.port or 0, 5.0, tls=tls)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()

@@ -86,7 +86,7 @@ class Demo:
         if self.result is not None:
             return f"sample trade: all {self.result.events:,} events are written"
         if self.spec.opening and not self._opening:
-            return f"sample trade: {self._progress.events:,} opening counts written"
+            return f"sample trade: {self._progress.events:,} opening events written"
         rate = self._progress.events / self._progress.seconds if self._progress.seconds > 0 else 0.0
         late = f", {self._progress.behind_ms:,.0f} ms late" if self._progress.behind_ms > 100 else ""
         return f"sample trade: {self._progress.events:,} events written, {rate:,.0f}/s{late}"
@@ -125,10 +125,10 @@ class Demo:
             _write(self._file, _Told(self.spec.seed, self.spec.start, self._progress.events))
 
     async def _load(self, stack: Stack) -> None:
-        """The opening counts as fast as they go, as a stock that is there, then the trade at its rate."""
+        """The catalog and opening counts as fast as they go, as what is there, then the trade at its rate."""
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         emissions = generate(self.spec)
-        opening = self.spec.skus * self.spec.locations if self.spec.opening else 0
+        opening = self.spec.opening_events
         if opening:
             result = await load(
                 stack.connection, emissions, events_max=opening, progress=self._take, stop=self._stop

@@ -23,13 +23,18 @@ class Examples:
     sku: str | None = None
     order: str | None = None
 
-    def lines(self, url: str) -> list[str]:
-        """What to open and ask, a line each."""
+    def lines(self, url: str, *, with_key: bool = False) -> list[str]:
+        """What to open and ask, a line each; with a key where one is needed."""
+        shown = ' -H "Authorization: Bearer $KEY"' if with_key else ""
         lines = [
-            f"open  {url}/",
-            f"ask   curl {url}/v1/atp/{self.sku or 'SKU'}",
-            f"      curl {url}/v1/orders/{self.order or 'ORDER'}",
+            f"open  {url}/" + ("  with the key as the password" if with_key else ""),
+            f"ask   curl{shown} {url}/v1/atp/{self.sku or 'SKU'}",
+            f"      curl{shown} {url}/v1/orders/{self.order or 'ORDER'}",
         ]
+        if with_key:
+            lines.insert(0, "key   springtide keys create NAME --scope read  shows one, once")
+        else:
+            lines.append("      Access is open: whoever reaches this address may ask, without a key.")
         if self.sku is None:
             lines.append("      Nothing is in yet; `springtide load` writes a sample trade.")
         return lines
@@ -64,8 +69,8 @@ async def _newest_key(connection: BrokerConnection, topic: str) -> str | None:
             consumer.seek(place, max(starts[place], ends[place] - _TAIL_RECORDS))
             for records in (await consumer.getmany(timeout_ms=1_000)).values():
                 for record in reversed(records):
-                    # Keys that begin with a zero byte are the actors' own positions.
-                    if record.key and record.value and record.key[0]:
+                    # Keys with a zero byte are the actors' own positions, or parts of an entity.
+                    if record.key and record.value and 0 not in record.key:
                         return str(record.key.decode())
         return None
     finally:

@@ -113,7 +113,7 @@ class Keeper:
                 self._changed()
 
     def _spawn(self, child: Child) -> None:
-        if child.kind == "worker" and not (child.port and ports.is_free(child.port)):
+        if child.kind != "view" and not (child.port and ports.is_free(child.port)):
             child.port = ports.choose(1)[0]
         local = self._broker is not None
         command = command_of(child.kind, child.index, child.port, self._connection, local=local)

@@ -176,5 +176,7 @@ def tell_what_to_ask(stack: Stack, console: Console, found: examples.Examples | 
     """Prints what to open and ask."""
     if found is None:
         found = asyncio.run(examples.find(stack.connection))
-    for told in found.lines(stack.view_url) if stack.views else []:
+    if not stack.views:
+        return
+    for told in found.lines(stack.view_url, with_key=stack.settings.access == "keys"):
         console.print(told, highlight=False, soft_wrap=True)

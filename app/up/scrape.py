@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeAlias
@@ -29,9 +30,18 @@ def parse(text: str) -> Sample:
     }
 
 
-def scrape(host: str, port: int) -> Sample | None:
+def connect(host: str, port: int, timeout_s: float, *, tls: bool = False) -> http.client.HTTPConnection:
+    """To a process on this machine; its certificate is for the names by which others know it."""
+    if not tls:
+        return http.client.HTTPConnection(host, port, timeout=timeout_s)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
+
+
+def scrape(host: str, port: int, tls: bool = False) -> Sample | None:
     """One process's metrics, None if it does not answer within a second."""
-    connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
+    connection = connect(host, port, _TIMEOUT_S, tls=tls)
     try:
         connection.request("GET", "/metrics")
         answer = connection.getresponse()
@@ -49,8 +59,8 @@ class Scraper:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="scrape")
 
-    def scrape(self, places: Mapping[str, tuple[str, int]]) -> dict[str, Sample]:
-        """Name -> (host, port) in, name -> sample out; those that did not answer are left out."""
+    def scrape(self, places: Mapping[str, tuple[str, int, bool]]) -> dict[str, Sample]:
+        """Name -> (host, port, whether by TLS) in, name -> sample out; those that did not answer are left out."""
         samples = self._pool.map(lambda place: scrape(*place), places.values())
         return {name: sample for name, sample in zip(places, samples, strict=True) if sample is not None}
 

@@ -50,7 +50,7 @@ def _processes(stack: Stack) -> RenderableType:
     up = broker is None or broker.running
     text.append("● ", style="green" if up else "red")
     text.append(f"broker {stack.bootstrap}   ")
-    for child in (*stack.workers, *stack.views):
+    for child in (*stack.workers, *stack.views, *stack.pushes):
         text.append("● ", style=_DOTS[child.state])
         text.append(f"{child.name}{_about(child)}   ")
     return text

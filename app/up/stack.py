@@ -25,6 +25,7 @@ from springtide.app.up.child import Child, now_s
 from springtide.app.up.errors import StackError
 from springtide.app.up.instance import Claim, Instance, ViewPlace, WorkerPlace
 from springtide.app.up.keeper import Keeper, Told, end_broker
+from springtide.app.up.scrape import connect
 
 _OPEN_FILES: Final = 65_536
 _PROCESSES_MAX: Final = 64
@@ -47,6 +48,7 @@ class Stack:
         workers: int = 1,
         views: int = 1,
         *,
+        pushes: int = 0,
         told: Told | None = None,
     ) -> None:
         """Starts nothing yet. `settings.broker` None starts the embedded broker in `data_dir/broker`.
@@ -54,9 +56,9 @@ class Stack:
         The first view answers on `settings.port`, further ones on the ports after it; 0 takes free ones.
         `told` is called with a sentence for each thing worth a line, from the stack's thread.
         """
-        if not (0 <= workers <= _PROCESSES_MAX and 0 <= views <= _PROCESSES_MAX):
+        if not all(0 <= count <= _PROCESSES_MAX for count in (workers, views, pushes)):
             raise StackError(
-                f"{workers} workers and {views} views are asked for.",
+                f"{workers} workers, {views} views and {pushes} push processes are asked for.",
                 f"Ask for 0 to {_PROCESSES_MAX} of each; more belong on more machines.",
             )
         self.data_dir = settings.data_dir.absolute()
@@ -70,6 +72,7 @@ class Stack:
         logs = self.data_dir / "logs"
         self._workers = [Child("worker", index, 0, logs / f"worker-{index}.log") for index in range(workers)]
         self._views = [Child("view", index, 0, logs / f"view-{index}.log") for index in range(views)]
+        self._pushes = [Child("push", index, 0, logs / f"push-{index}.log") for index in range(pushes)]
 
     # --- what there is ---------------------------------------------------------------------------
 
@@ -93,7 +96,8 @@ class Stack:
     @property
     def view_urls(self) -> list[str]:
         host = "127.0.0.1" if self.settings.host in _EVERYWHERE else self.settings.host
-        return [f"http://{host}:{view.port}" for view in self._views]
+        scheme = "http" if self.settings.tls_cert_file is None else "https"
+        return [f"{scheme}://{host}:{view.port}" for view in self._views]
 
     @property
     def view_url(self) -> str:
@@ -111,9 +115,18 @@ class Stack:
     def views(self) -> Sequence[Child]:
         return self._views
 
-    def metrics_places(self) -> dict[str, tuple[str, int]]:
-        """Name -> (host, port) of each process that runs; `/metrics` is there."""
-        return {child.name: (self._address(child), child.port) for child in self._children if child.pid}
+    @property
+    def pushes(self) -> Sequence[Child]:
+        """The processes that tell subscribers."""
+        return self._pushes
+
+    def metrics_places(self) -> dict[str, tuple[str, int, bool]]:
+        """Name -> (host, port, whether by TLS) of each process that runs; `/metrics` is there."""
+        return {
+            child.name: (self._address(child), child.port, self._by_tls(child))
+            for child in self._children
+            if child.pid
+        }
 
     @property
     def worker_pids(self) -> list[int]:
@@ -230,6 +243,12 @@ class Stack:
     def start_view(self, index: int = 0) -> None:
         self._running.bring_up(self._views[index])
 
+    def kill_push(self, index: int = 0, *, hold: bool = False) -> None:
+        self._running.take_down(self._pushes[index], hold=hold, clean=False)
+
+    def start_push(self, index: int = 0) -> None:
+        self._running.bring_up(self._pushes[index])
+
     def pause_worker(self, index: int) -> None:
         """SIGSTOP: it stands still and knows nothing of it, which makes it a zombie to the others."""
         self._workers[index].signal(signal.SIGSTOP)
@@ -253,7 +272,7 @@ class Stack:
 
     @property
     def _children(self) -> list[Child]:
-        return [*self._workers, *self._views]
+        return [*self._workers, *self._views, *self._pushes]
 
     @property
     def _running(self) -> Keeper:
@@ -284,10 +303,15 @@ class Stack:
 
     def _is_ready(self, child: Child) -> bool:
         path = "/readyz" if child.kind == "view" else "/livez"
-        return child.state == "held" or (child.pid != 0 and _answers(self._address(child), child.port, path))
+        return child.state == "held" or (
+            child.pid != 0 and _answers(self._address(child), child.port, path, tls=self._by_tls(child))
+        )
+
+    def _by_tls(self, child: Child) -> bool:
+        return child.kind == "view" and self.settings.tls_cert_file is not None
 
     def _address(self, child: Child) -> str:
-        here = child.kind == "worker" or self.settings.host in _EVERYWHERE
+        here = child.kind != "view" or self.settings.host in _EVERYWHERE
         return "127.0.0.1" if here else self.settings.host
 
     def _publish(self) -> None:
@@ -308,8 +332,8 @@ class Stack:
         )
 
 
-def _answers(host: str, port: int, path: str) -> bool:
-    connection = http.client.HTTPConnection(host, port, timeout=1.0)
+def _answers(host: str, port: int, path: str, *, tls: bool) -> bool:
+    connection = connect(host, port, 1.0, tls=tls)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == http.HTTPStatus.OK

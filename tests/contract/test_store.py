@@ -100,6 +100,15 @@ def test_keys_and_values_are_any_bytes(place):
     assert store.get_many(list(odd)) == list(odd.values())
 
 
+def test_a_scan_begins_where_it_is_told_to(place):
+    store = place.open()
+    store.write([(key, b"") for key in (b"q9", b"r1", b"r2", b"r3", b"s1")], HERE, 1)
+    assert [key for key, _ in store.scan(b"r", b"r2")] == [b"r2", b"r3"]
+    assert [key for key, _ in store.scan(b"r", b"r20")] == [b"r3"]
+    assert [key for key, _ in store.scan(b"r", b"a")] == [b"r1", b"r2", b"r3"]
+    assert list(store.scan(b"r", b"s")) == []
+
+
 def test_a_scan_gives_what_lies_below_a_prefix_in_the_order_of_the_keys(place):
     store = place.open()
     keys = [

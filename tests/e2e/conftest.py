@@ -1,12 +1,70 @@
-"""One running Springtide for the end-to-end tests: broker, worker and view as processes."""
+"""One running Springtide for the end-to-end tests: broker, worker and view as processes; and one Chromium."""
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
+from playwright.sync_api import expect, sync_playwright
 from running import Running
 
 from springtide.app.settings import Settings
 from springtide.app.up.stack import Stack
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+LIMIT_MS = 30_000
+expect.set_options(timeout=LIMIT_MS)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium without a window; the tests that need it are skipped where there is none.
+
+    Not of the session: its driver keeps an event loop in this thread, and the stack starts with one of its own.
+    """
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: install it to run these")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Opens an empty page for one origin: `opened(url, **context)`. At the end the test fails on a script's
+    error, on what the page's policy forbade, and on any request that left the origin."""
+    contexts, wrong = [], []
+
+    def open_page(url, **given):
+        context = browser.new_context(**given)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(LIMIT_MS)
+        page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
+        page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
+        page.on(
+            "console",
+            lambda said: wrong.append(f"console: {said.text}") if "Content Security" in said.text else None,
+        )
+        page.on(
+            "request", lambda asked: None if asked.url.startswith(url) else wrong.append(f"asked {asked.url}")
+        )
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +75,7 @@ def running(tmp_path_factory):
         ingress_partitions=2,
         inbox_partitions=2,
         broker_heap_mb=256,
+        access="open",
     )
     with Stack(settings, 1, 1) as stack:
         stack.wait_until_ready()

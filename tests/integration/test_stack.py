@@ -35,7 +35,13 @@ LIMIT_S = 60.0
 
 def settings_in(folder, **given):
     return Settings(
-        data_dir=folder, port=0, ingress_partitions=2, inbox_partitions=2, broker_heap_mb=256, **given
+        data_dir=folder,
+        port=0,
+        ingress_partitions=2,
+        inbox_partitions=2,
+        broker_heap_mb=256,
+        access="open",
+        **given,
     )
 
 
@@ -84,7 +90,12 @@ def run_up(folder, *arguments):
             "--plain",
             *arguments,
         ],
-        env=os.environ | {"SPRINGTIDE_BROKER_HEAP_MB": "256", "SPRINGTIDE_INBOX_PARTITIONS": "2"},
+        env=os.environ
+        | {
+            "SPRINGTIDE_BROKER_HEAP_MB": "256",
+            "SPRINGTIDE_INBOX_PARTITIONS": "2",
+            "SPRINGTIDE_ACCESS": "open",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

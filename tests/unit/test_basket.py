@@ -65,7 +65,7 @@ def test_it_is_granted_whole_when_the_rest_comes(world):
     world.run()
     assert world.allocated("o1") == {"1": 5, "2": 3}
     assert status(world) == "ALLOCATED"
-    assert world.orders["o1"].milestones()[2:] == ["backordered", "allocated"]
+    assert world.orders["o1"].milestones()[2:] == ["backordered", "allocated", "promise_set"]
 
 
 def test_while_parked_it_keeps_its_rank(world):
@@ -162,11 +162,19 @@ def test_a_product_added_to_an_order_for_one_makes_it_all_or_nothing_over_both(w
     assert status(world) == "ALLOCATED"
 
 
-def test_a_line_for_later_is_not_backordered_before_its_day(world):
+def test_nothing_is_taken_before_the_latest_line_is_due(world):
+    world.stock("mug", received(3))
     later = f.OrderLine(line_id="3", sku="tea", qty=4, requested_date="1970-01-03")
     place(world, "o1", ("1", "tea", 5), ("2", "mug", 3), later)
     lines = world.orders["o1"].order.lines
-    assert {i: line.backordered for i, line in lines.items()} == {"1": 5, "2": 3, "3": 0}
+    assert {i: (line.allocated, line.backordered) for i, line in lines.items()} == {
+        "1": (0, 0),
+        "2": (0, 0),
+        "3": (0, 0),
+    }
+    world.clock(2 * 86_400)
+    world.run()
+    assert world.allocated("o1") == {"1": 5, "2": 3, "3": 4}
 
 
 def test_an_order_that_may_be_split_keeps_what_it_gets(world):
@@ -190,4 +198,4 @@ def test_shipped_and_issued_by_way_of_the_order(world):
     world.order("o1", "shipment.shipped", step("s1", ("1", "tea", 5)))
     world.run()
     assert world.skus["tea"].figures("sellable", "committed") == (5, 5)
-    assert world.orders["o2"].milestones()[2:] == ["allocated"]
+    assert world.orders["o2"].milestones()[2:] == ["allocated", "promise_set"]

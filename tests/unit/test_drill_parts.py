@@ -15,7 +15,7 @@ from springtide.app.drill.watch import Mark
 from springtide.app.engine.rocks_store import RocksStore, StoreResources
 from springtide.app.engine.store import StoreFailed
 from springtide.app.verify.compare import order_picture
-from springtide.app.view.answers import order_answer
+from springtide.app.view.order_answers import order_answer
 
 ROWS = [(b"key-%d" % number, b"value-%d" % number) for number in range(2_000)]
 
@@ -159,7 +159,7 @@ def test_an_order_is_compared_by_status_lines_shipments_and_milestones():
     stage.fact("order.placed", placed(("1", "tea", 3), ("2", "mug", 1)))
     stage.answer("tea", ("1", {"BER": 2}, 1))
     picture = order_picture(stage.order)
-    answer = order_answer(stage.order, "o1")
+    answer = order_answer(stage.order, "o1", stage.now_us)
     assert order_difference(picture, answer) is None
 
     assert "status: answered shipped" in order_difference(picture, answer | {"status": "shipped"})

@@ -29,10 +29,10 @@ def test_a_hold_is_dead_at_its_expiry(tea, now_s, held):
 
 def test_a_reading_at_the_expiry_agrees_though_nobody_came_by(tea):
     tea.fact(hold("h1", 4, ttl_s=60))
-    assert figures(tea.head, 59 * SECOND_US)["available_now"] == 6
-    assert figures(tea.head, 60 * SECOND_US)["available_now"] == 10
-    assert figures(tea.head, 60 * SECOND_US, "A")["held"] == 0
-    assert figures(tea.head, 60 * SECOND_US, "B")["held"] == 0
+    assert figures(tea.rows, tea.key, 59 * SECOND_US)["available_now"] == 6
+    assert figures(tea.rows, tea.key, 60 * SECOND_US)["available_now"] == 10
+    assert figures(tea.rows, tea.key, 60 * SECOND_US, "A")["held"] == 0
+    assert figures(tea.rows, tea.key, 60 * SECOND_US, "B")["held"] == 0
 
 
 def test_a_hold_takes_all_it_asks_for_or_nothing_and_keeps_safety_stock(tea):

@@ -55,6 +55,6 @@ def test_exceptions_have_a_limit_and_the_oldest_go():
     order = OrderStage()
     order.fact("order.placed", placed(("1", "tea", 5)))
     for n in range(205):
-        order.fact("order.hold_released", f.OrderHoldReleased(hold_id=f"h{n}"))
+        order.fact("order.cancelled", f.OrderCancelled(lines=(f.LineQty(line_id=f"{n}x", qty=1),)))
     assert len(order.order.exceptions) == 200
-    assert order.order.exceptions[0].detail == "hold h5 is not known"
+    assert order.order.exceptions[0].detail == "line 5x is not in the order"

@@ -177,5 +177,12 @@ def test_examples_say_what_to_put_in_when_nothing_is_there():
         "open  http://127.0.0.1:8080/",
         "ask   curl http://127.0.0.1:8080/v1/atp/SKU",
         "      curl http://127.0.0.1:8080/v1/orders/ORDER",
+        "      Access is open: whoever reaches this address may ask, without a key.",
         "      Nothing is in yet; `springtide load` writes a sample trade.",
     ]
+
+
+def test_examples_say_how_to_make_a_key_where_one_is_needed():
+    told = examples.Examples("TEA", "O-1").lines("http://127.0.0.1:8080", with_key=True)
+    assert told[0].startswith("key   springtide keys create")
+    assert 'curl -H "Authorization: Bearer $KEY" http://127.0.0.1:8080/v1/atp/TEA' in told[2]

@@ -131,27 +131,6 @@ def test_who_waits_for_one_location_counts_there():
     assert tea.figure("available_now") == 3
 
 
-def test_supply_is_kept_as_last_stated():
-    tea = SkuStage()
-    tea.fact(f.SupplyScheduled(supply_id="p1", location="A", qty=50, due="2026-02-01", firmness="firm"))
-    tea.fact(f.SupplyRescheduled(supply_id="p1", due="2026-02-09"))
-    tea.fact(f.SupplyRescheduled(supply_id="p1", qty=40))
-    tea.fact(f.InventoryReceived(location="A", qty=15, supply_id="p1"))
-    supply = tea.head.supply["p1"]
-    assert (supply.qty, supply.due, supply.received, supply.cancelled) == (40, "2026-02-09", 15, False)
-    tea.fact(f.SupplyCancelled(supply_id="p1"))
-    assert tea.head.supply["p1"].cancelled
-    assert tea.figure("sellable") == 15
-
-
-def test_what_is_said_of_an_unknown_supply_is_noted():
-    tea = SkuStage()
-    tea.fact(f.SupplyRescheduled(supply_id="p9", qty=1))
-    tea.fact(f.SupplyCancelled(supply_id="p9"))
-    assert tea.notes() == ["supply_unknown", "supply_unknown"]
-    assert tea.head.supply == {}
-
-
 def test_fences_are_kept_as_last_stated():
     tea = SkuStage()
     tea.fact(f.FenceSet(channel="web", qty=5, rank=1))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from dataclasses import replace
+from decimal import Decimal
 from itertools import islice, pairwise
 
 import pytest
@@ -174,7 +175,7 @@ def test_a_clean_trade_is_in_order_of_time(clean):
 def test_popular_skus_are_asked_for_more_the_more_so_with_skew():
     def share_of_first(skew):
         lines = Counter()
-        for emission in generate(replace(CLEAN, skew=skew, orders=1_000, opening=False)):
+        for emission in generate(replace(CLEAN, skew=skew, orders=1_000, opening=False, streams="main")):
             if b"order.placed.v1" in emission.value:
                 lines.update(line["sku"] for line in json.loads(emission.value)["data"]["lines"])
         return lines["LAMP-00001"] / lines.total()
@@ -184,13 +185,15 @@ def test_popular_skus_are_asked_for_more_the_more_so_with_skew():
 
 
 def test_a_single_sku_at_a_single_location_is_a_trade_too():
-    spec = TradeSpec(skus=1, locations=1, orders=50)
+    spec = TradeSpec(skus=1, locations=1, orders=50, binary_share=0)
     placed = [e for e in generate(spec) if b"order.placed.v1" in e.value and not isinstance(e, Broken)]
     assert len({e.key for e in placed}) == 50
 
 
 def test_a_trade_of_no_orders_is_its_opening():
     facts = {decoded(e).fact.topic for e in generate(replace(CLEAN, orders=0))}
+    assert facts == {"catalog", "credits", "inventory"}
+    facts = {decoded(e).fact.topic for e in generate(replace(CLEAN, orders=0, streams="main"))}
     assert facts == {"inventory"}
     assert list(generate(TradeSpec(skus=5, orders=0, opening=False))) == []
 
@@ -202,7 +205,7 @@ def test_orders_are_placed_first_and_ship_what_was_ordered_at_most(clean):
     ordered, shipped, gone = {}, Counter(), set()
     for event in clean:
         order, data = event.envelope.subject, event.data
-        if event.fact.topic == "inventory":
+        if event.fact.topic in ("inventory", "credits", "catalog"):
             continue
         if event.fact.name == "order.placed":
             assert order not in ordered
@@ -244,6 +247,7 @@ def test_shipments_go_step_by_step_and_parcels_come_to_one_end(clean):
 
 def test_stock_never_falls_below_nothing_and_counts_find_what_is_there(clean):
     stock, placed_us, counts = {}, CLEAN.start_ms * 1_000, 0
+    parts, untracked, ordered, came = {}, set(), {}, {}
     for event in clean:
         data, sku = event.data, event.envelope.subject
         match event.fact.name:
@@ -259,10 +263,29 @@ def test_stock_never_falls_below_nothing_and_counts_find_what_is_there(clean):
             case "inventory.moved":
                 sign = 1 if data.to_bucket == "sellable" else -1 if data.from_bucket == "sellable" else 0
                 stock[sku, data.location] += sign * data.qty
+            case "product.upserted":
+                parts[sku] = [(part.sku, part.qty_per) for part in data.kit or ()] or [(sku, 1)]
+                if not data.tracked:
+                    untracked.add(sku)
+            case "order.placed":
+                ordered |= {(data.order_id, line.line_id): line.sku for line in data.lines}
             case "shipment.shipped":
+                came[data.shipment_id[2:]] = data.location
                 for line in data.lines:
-                    stock[line.sku, data.location] -= line.qty
-                    assert stock[line.sku, data.location] >= 0
+                    for part, per in () if line.sku in untracked else parts[line.sku]:
+                        stock[part, data.location] -= line.qty * per
+                        assert stock[part, data.location] >= 0
+            case "return.received":
+                came[data.return_id[2:]] = data.location
+            case "return.inspected":
+                for line in data.lines:
+                    if line.disposition == "sellable":
+                        stock[ordered[sku, line.line_id], came[data.return_id[2:]]] += line.qty
+            case "credit_memo.issued" if data.restock:
+                for line in data.lines:
+                    back = ordered[sku, line.line_id]
+                    for part, per in () if back in untracked else parts[back]:
+                        stock[part, came[data.memo_id[2:]]] += line.qty * per
     assert counts > 100
 
 
@@ -281,6 +304,142 @@ def test_holds_are_released_converted_or_left_and_converted_for_their_order(clea
     assert ends["hold.converted"] > 100
     assert ends["hold.released"] > 50
     assert ends["hold.converted"] + ends["hold.released"] < len(placed)
+
+
+# --- what all streams tell beside ---
+
+
+def named(events, *names):
+    return [event for event in events if event.fact.name in names]
+
+
+def test_the_main_streams_are_orders_inventory_and_shipments():
+    topics = Counter(decoded(e).fact.topic for e in generate(replace(CLEAN, streams="main", orders=500)))
+    assert set(topics) == {"orders", "inventory", "shipments"}
+
+
+@pytest.mark.parametrize("streams", ["main", "all"])
+def test_how_many_events_come_before_the_first_order_is_about_known(streams):
+    spec = replace(CLEAN, streams=streams)
+    first = next(i for i, e in enumerate(generate(spec)) if e.topic == "orders")
+    assert first == pytest.approx(spec.opening_events, rel=0.3)
+    assert replace(spec, opening=False).opening_events == 0
+
+
+def test_the_catalog_is_told_before_anything_is_counted(clean):
+    first = next(i for i, event in enumerate(clean) if event.fact.topic == "inventory")
+    told = {(event.fact.name, event.envelope.subject) for event in clean[:first]}
+    assert ("policy.set", "*") in told
+    for event in clean[first:]:
+        match event.fact.name:
+            case "inventory.counted":
+                assert ("location.upserted", event.data.location) in told
+                assert ("product.upserted", event.envelope.subject) in told
+            case "order.placed":
+                assert ("customer.upserted", event.data.customer_id) in told
+                assert all(("price.set", line.sku) in told for line in event.data.lines)
+
+
+def test_products_of_every_kind_are_known_and_ordered(clean):
+    products = {event.data.sku: event.data for event in named(clean, "product.upserted")}
+    assert sum(product.kit is not None for product in products.values()) == CLEAN.skus // 50
+    ordered = Counter(line.sku for event in named(clean, "order.placed") for line in event.data.lines)
+    kinds = {
+        "kit": lambda p: p.kit,
+        "untracked": lambda p: not p.tracked,
+        "pack": lambda p: p.pack,
+        "substitutes": lambda p: p.substitutes,
+        "superseded": lambda p: p.superseded_by,
+        "lead time": lambda p: p.unconditional_after_lead_time,
+    }
+    for kind, is_so in kinds.items():
+        assert sum(count for sku, count in ordered.items() if is_so(products[sku])) > 10, kind
+    parts = [part.sku for product in products.values() for part in product.kit or ()]
+    assert all(products[part].kit is None and products[part].tracked for part in parts)
+
+
+def test_what_has_shipped_is_invoiced_once_the_wrong_invoices_are_reversed(clean):
+    reversed_ids = {event.data.invoice_id for event in named(clean, "invoice.reversed")}
+    units = Counter()
+    for event in named(clean, "shipment.shipped", "invoice.posted"):
+        posted = event.fact.name == "invoice.posted"
+        if posted and event.data.invoice_id in reversed_ids:
+            continue
+        for line in event.data.lines:
+            units[event.envelope.subject, line.line_id] += -line.qty if posted else line.qty
+    assert len(reversed_ids) > 10
+    assert not any(units.values())
+
+
+def test_invoices_add_up_follow_their_shipment_and_are_late_as_often_as_asked(clean):
+    shipped = {event.data.shipment_id: event.time_us for event in named(clean, "shipment.shipped")}
+    posted = named(clean, "invoice.posted")
+    late = 0
+    for event in posted:
+        data = event.data
+        assert sum(Decimal(line.amount) for line in data.lines) == Decimal(data.total)
+        waited_us = event.time_us - shipped[f"SH{data.invoice_id[2:].removesuffix('-A')}"]
+        assert waited_us > 0
+        late += waited_us > 3 * 86_400 * SECOND_US
+    assert late == pytest.approx(CLEAN.invoice_late_share * len(posted), rel=0.3)
+
+
+def test_no_more_is_refunded_than_was_captured(clean):
+    paid = defaultdict(Decimal)
+    for event in named(clean, "payment.captured", "payment.refunded"):
+        sign = 1 if event.fact.name == "payment.captured" else -1
+        paid[event.envelope.subject] += sign * Decimal(event.data.amount)
+        assert paid[event.envelope.subject] >= 0
+    assert any(amount == 0 for amount in paid.values())
+
+
+def test_returns_go_step_by_step_and_bring_no_more_than_was_shipped(clean):
+    shipped, back, steps = Counter(), Counter(), defaultdict(list)
+    for event in clean:
+        order = event.envelope.subject
+        if event.fact.name == "shipment.shipped":
+            for line in event.data.lines:
+                shipped[order, line.line_id] += line.qty
+        elif event.fact.topic == "returns":
+            steps[event.data.return_id].append(event.fact.name.removeprefix("return."))
+            if event.fact.name == "return.received":
+                for line in event.data.lines:
+                    back[order, line.line_id] += line.qty
+    ways = Counter(tuple(way) for way in steps.values())
+    assert set(ways) == {
+        ("authorized",),
+        ("authorized", "rejected"),
+        ("authorized", "received"),
+        ("authorized", "received", "inspected"),
+    }
+    assert min(ways.values()) > 5
+    assert all(count <= shipped[line] for line, count in back.items())
+
+
+def test_lost_parcels_are_credited_as_lost(clean):
+    lost = {e.data.shipment_id for e in named(clean, "parcel.scanned") if e.data.status == "lost"}
+    memos = {e.data.memo_id for e in named(clean, "credit_memo.issued") if e.data.reason == "lost"}
+    assert {f"CM{shipment[2:]}" for shipment in lost} == memos
+
+
+def test_a_businesss_orders_wait_for_its_credit(clean):
+    """Each customer's hold is released; no order that brought one about is shipped before."""
+    limits = {event.envelope.subject for event in named(clean, "credit.limit_set")}
+    placed, held = {}, {}
+    for event in clean:
+        subject = event.envelope.subject
+        match event.fact.name:
+            case "order.placed" if event.data.channel == "b2b":
+                placed[event.data.customer_id] = subject
+                assert event.data.customer_id in limits
+            case "credit.hold_placed":
+                held[event.data.hold_id] = placed[subject]
+            case "credit.hold_released":
+                del held[event.data.hold_id]
+            case "shipment.shipped":
+                assert subject not in held.values()
+    assert not held
+    assert len(named(clean, "credit.hold_placed")) > 10
 
 
 # --- limits ---
@@ -304,6 +463,7 @@ def test_holds_are_released_converted_or_left_and_converted_for_their_order(clea
         ("start", "2026-03-02T06:00:00"),
         ("start", "1999-12-31T23:59:59Z"),
         ("start", "soon"),
+        ("streams", "some"),
     ],
 )
 def test_a_spec_names_the_field_that_is_out_of_its_range(field, value):

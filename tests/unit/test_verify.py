@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from installation import Installation
 
+from springtide.agents.customer import decode_customer
 from springtide.agents.sku import decode_head
 from springtide.agents.work import META, decode_meta
 from springtide.app.settings import Settings
@@ -14,7 +15,15 @@ from springtide.app.trade.generate import generate
 from springtide.app.trade.spec import TradeSpec
 from springtide.app.verify import Verdict, verify
 from springtide.codecs.letters import decode_status_change, encode_letter
-from springtide.codecs.messages import Demand, Fact, Supplied, decode, encode
+from springtide.codecs.messages import (
+    CustomerHolds,
+    CustomerOrder,
+    Demand,
+    Fact,
+    Supplied,
+    decode,
+    encode,
+)
 
 pack = msgspec.msgpack.encode
 
@@ -195,14 +204,14 @@ async def test_actors_that_work_meanwhile_are_no_fault(seed):
     for event in generate(TradeSpec(seed=seed, skus=5, customers=5, orders=15)):
         story.put(event.topic, event.key, event.value, event.headers)
         if rng.random() < 0.02:
-            await story.run((rng.choice(("gateway", "order", "sku")),))
+            await story.run((rng.choice(("gateway", "customer", "order", "sku")),))
     end_of, working = story.log.end, False
 
     async def end(place):
         nonlocal working
         if not working:
             working = True
-            await story.run((rng.choice(("gateway", "order", "sku")),))
+            await story.run((rng.choice(("gateway", "customer", "order", "sku")),))
             working = False
         return await end_of(place)
 
@@ -258,12 +267,14 @@ async def test_a_fact_that_reached_its_inbox_twice_is_doubled(story):
     )
 
 
-async def test_a_fact_in_another_partition_is_wrong(story):
+async def test_a_fact_in_another_partition_is_lost_where_it_is_due_and_one_too_many_there(story):
     record, fact = messages(story, "inbox-order", Fact)[0]
     story.replace(record)
     offset = story.append(record, 1 - record.partition)
-    cause = f"orders/{fact.origin[1]}/{fact.origin[2]}"
-    found(await proof_of(story), "wrong", "fact", "o1", f"inbox-order/{1 - record.partition}/{offset}", cause)
+    verdict = await proof_of(story)
+    found(verdict, "lost", "fact", str(fact.origin), f"orders/{fact.origin[1]}/{fact.origin[2]}")
+    there = next(one for one in verdict.shown if one.check == "fact" and one.kind == "doubled")
+    assert there.positions == (f"inbox-order/{1 - record.partition}/{offset}",)
 
 
 async def test_a_fact_that_says_something_else_than_its_event_is_wrong(story):
@@ -487,3 +498,51 @@ async def test_a_message_set_aside_with_its_dead_letter_is_no_violation(story):
     # then
     assert verdict.dead_letters == {"not_json": 1, "step_failed": 1}
     assert verdict.ok, verdict.first_violation
+
+
+# --- customers ---
+
+
+@pytest.fixture
+async def held(story) -> Installation:
+    """The story, and then a credit hold on the customer of both orders."""
+    story.say("credit.hold_placed", "erp", "c1", 50, hold_id="h1")
+    await story.run()
+    return story
+
+
+async def test_a_hold_of_a_customer_is_proven(held):
+    verdict = await proof_of(held)
+    assert verdict.ok, verdict.first_violation
+    assert verdict.customers == 1
+
+
+async def test_an_order_that_does_not_hear_of_its_customer_s_hold_is_found(held):
+    record, _ = next(
+        one for one in messages(held, "inbox-order", CustomerHolds) if one[0].key == b"o2" and one[1].holds
+    )
+    cause, _ = next(one for one in messages(held, "inbox-customer", Fact))
+    held.replace(record)
+    verdict = await proof_of(held)
+    lost = next(one for one in verdict.shown if one.check == "holds")
+    assert (lost.kind, lost.entity, lost.positions) == ("lost", "c1", (place(cause),))
+
+
+async def test_an_order_that_tells_its_customer_something_else_is_wrong(held):
+    record, told = next(one for one in messages(held, "inbox-customer", CustomerOrder) if one[1].request == 1)
+    held.replace(record, encode(msgspec.structs.replace(told, amount="99.00")))
+    verdict = await proof_of(held)
+    wrong = next(one for one in verdict.shown if one.check == "account")
+    assert (wrong.kind, wrong.entity, wrong.positions[0]) == ("wrong", told.order_id, place(record))
+    assert "99.00" in wrong.detail
+
+
+async def test_a_figure_of_a_customer_that_nothing_accounts_for_is_wrong(held):
+    record = [r for r in held.records("customers") if r.key == b"c1"][-1]
+    customer = decode_customer(record.value)
+    customer.open_orders += 1
+    held.replace(record, record.value[:1] + pack(customer))
+    verdict = await proof_of(held)
+    first = verdict.first_violation
+    assert (first.kind, first.check, first.entity) == ("wrong", "customers", "c1")
+    assert "open_orders" in first.detail

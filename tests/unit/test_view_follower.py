@@ -5,25 +5,32 @@ import asyncio
 import msgspec
 import pytest
 
-from springtide.agents.topics import ATP, ORDER_STATUS
+from springtide.agents.sku import STATE_VERSION, decode_row
+from springtide.agents.topics import ATP, CUSTOMERS, ORDER_STATUS
 from springtide.agents.work import MARKER, Meta
 from springtide.app.engine.log import Followed, LogUnavailable
 from springtide.app.engine.memory_log import MemoryLog
 from springtide.app.engine.memory_store import MemoryStore
 from springtide.app.engine.store import StoreFailed
+from springtide.app.view import figures as figures_module
 from springtide.app.view import partition as partition_module
 from springtide.app.view.figures import Figures
 from springtide.app.view.follower import Follower
 from springtide.app.view.ingress import IngressWatch
+from springtide.app.view.live import SkuRows
 from springtide.app.view.partition import Partition
 from springtide.app.view.problems import Problem
+from springtide.app.view.questions import AtpQuestion
 from springtide.app.view.rows import Rows
-from springtide.codecs.records import Record
+from springtide.codecs import facts as f
+from springtide.codecs.facts import INGRESS_TOPICS
+from springtide.codecs.records import Record, partition_for
 from springtide.codecs.times import SECOND_US
+from springtide.tables.catalog import Goods
 from springtide.tables.sku import Cell, Head, Hold
 
 DEADLINE_S = 10
-TOPICS = {ATP: 2, ORDER_STATUS: 1}
+TOPICS = {ATP: 2, ORDER_STATUS: 1, CUSTOMERS: 1}
 
 
 def marker(steps, time_us=0, **seen):
@@ -191,7 +198,7 @@ def step(log, number, steps, *rows, time_us=0, **seen):
 
 
 def tea(sellable, **given):
-    return b"\x01" + msgspec.msgpack.encode(Head("tea", {"BER": Cell(sellable)}, known=True, **given))
+    return STATE_VERSION + msgspec.msgpack.encode(Head("tea", {"BER": Cell(sellable)}, known=True, **given))
 
 
 def new_log():
@@ -280,12 +287,13 @@ async def test_who_waits_for_a_position_is_answered_when_it_is_reached():
 
 
 async def test_events_that_no_actor_has_seen_make_what_is_shown_old():
-    topics = TOPICS | {"orders": 1, "inventory": 1, "shipments": 1}
+    topics = TOPICS | dict.fromkeys(INGRESS_TOPICS, 1)
     log = MemoryLog(topics, checkpoint=give_way, clock_ms=lambda: 1_000)
     log.put("inventory", 0, b"tea", b"seen")
     for number in range(2):
         step(log, number, 1, (b"tea", b"1"), inventory_0=0)
-    log.put(ORDER_STATUS, 0, MARKER, marker(1))
+    for topic in (ORDER_STATUS, CUSTOMERS):
+        log.put(topic, 0, MARKER, marker(1))
     async with Following(log, MemoryStore()) as view:
         await view.wait(lambda: view.follower.loaded)
         watch = IngressWatch(log, view.follower)
@@ -317,7 +325,7 @@ async def test_events_that_no_actor_has_seen_make_what_is_shown_old():
 async def test_a_figure_is_kept_until_its_row_or_a_hold_of_it_changes():
     log = new_log()
     hold = Hold("h", 5 * SECOND_US, "cart", None, {"BER": 4}, 0)
-    row = b"\x01" + msgspec.msgpack.encode(
+    row = STATE_VERSION + msgspec.msgpack.encode(
         Head("tea", {"BER": Cell(10, held=4)}, holds={"h": hold}, known=True)
     )
     step(log, 0, 1, (b"tea", row))
@@ -327,7 +335,8 @@ async def test_a_figure_is_kept_until_its_row_or_a_hold_of_it_changes():
         partition = follower.partitions[ATP][0]
 
         def ask():
-            body = figures.atp(follower, partition, "tea", b"tea", None, None).body
+            rows = SkuRows(follower.rows, decode_row)
+            body = figures.atp(rows, partition, b"tea", AtpQuestion("tea")).body
             return msgspec.json.decode(body + b"}")["available_now"]
 
         assert (ask(), ask(), figures.hits, figures.misses) == (6, 6, 1, 1)
@@ -337,3 +346,48 @@ async def test_a_figure_is_kept_until_its_row_or_a_hold_of_it_changes():
         step(log, 0, 3, (b"tea", tea(7)))
         await view.wait(lambda: partition.meta.steps == 3)
         assert (ask(), figures.misses) == (7, 3)
+
+
+async def test_figures_take_no_more_room_than_they_may(monkeypatch):
+    monkeypatch.setattr(figures_module, "BYTES_MAX", 100_000)  # some ten figures
+    log = new_log()
+    names = [b"sku%d" % number for number in range(50)]
+    for number in range(2):
+        rows = [(n, tea(1)) for n in names if partition_for(n, 2) == number]
+        step(log, number, 1, *rows)
+    async with Following(log, MemoryStore()) as view:
+        await view.wait(lambda: view.follower.loaded)
+        rows = SkuRows(view.follower.rows, decode_row)
+        for name in names:
+            partition = view.follower.partition(ATP, name)
+            view.figures.atp(rows, partition, name, AtpQuestion(name.decode()))
+        assert 1 < len(view.figures._entries) < 20
+        hits = view.figures.hits
+        view.figures.atp(rows, partition, name, AtpQuestion(name.decode()))
+        assert view.figures.hits == hits + 1  # the newest is kept
+
+
+async def test_a_kits_figure_goes_when_a_component_changes():
+    log = new_log()
+    product = f.ProductUpserted(sku="set", name="Set", uom="EA", kit=(f.KitPart(sku="tea", qty_per=2),))
+    goods = STATE_VERSION + msgspec.msgpack.encode(Goods(product))
+    kit = STATE_VERSION + msgspec.msgpack.encode(Head("set", known=True, goods=True))
+    step(log, partition_for(b"set", 2), 1, (b"set", kit), (b"set\x00g", goods))
+    if partition_for(b"set", 2) != partition_for(b"tea", 2):
+        step(log, partition_for(b"tea", 2), 1, (b"tea", tea(8)))
+    else:
+        step(log, partition_for(b"tea", 2), 2, (b"tea", tea(8)))
+    async with Following(log, MemoryStore()) as view:
+        await view.wait(lambda: view.follower.loaded)
+
+        def ask():
+            rows = SkuRows(view.follower.rows, decode_row)
+            partition = view.follower.partition(ATP, b"set")
+            body = view.figures.atp(rows, partition, b"set", AtpQuestion("set")).body
+            return msgspec.json.decode(body + b"}")["available_now"]
+
+        assert (ask(), ask(), view.figures.misses) == (4, 4, 1)
+        partition = view.follower.partition(ATP, b"tea")
+        step(log, partition.place[1], partition.meta.steps + 1, (b"tea", tea(3)))
+        await view.wait(lambda: view.follower.rows.get(b"atea") == tea(3))
+        assert (ask(), view.figures.misses) == (1, 2)

@@ -1,0 +1,47 @@
+"""Who asks: what a key or a token says of its bearer."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from springtide.app.access.scopes import SCOPES
+from springtide.codecs.access import Key
+
+
+class Bound(NamedTuple):
+    """Whose orders someone is kept to; an empty tuple is no bound."""
+
+    customers: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+
+    def sees(self, customer: str | None, channel: str | None) -> bool:
+        """Whether what belongs to this customer and channel is theirs."""
+        return (not self.customers or customer in self.customers) and (
+            not self.channels or channel in self.channels
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.customers or self.channels)
+
+
+NO_BOUND: Final = Bound()
+
+
+class Caller(NamedTuple):
+    """See the module. `name` is what its requests are counted by."""
+
+    name: str
+    partner: str
+    scopes: frozenset[str]
+    bound: Bound = NO_BOUND
+    rate_per_s: float = 0.0
+    """0: no limit."""
+    burst: int = 0
+    quota_per_day: int | None = None
+    key: Key | None = None
+    """The key by which it asks; None: a token, or nobody was asked for one."""
+    expires_ms: int | None = None
+
+
+ANYONE: Final = Caller("anyone", "", frozenset(SCOPES))
+"""Whoever asks where access is open."""

@@ -1,0 +1,405 @@
+"""Who may ask a view, over a real broker: keys made by the command, tokens, limits, and whose orders are seen."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import ssl
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from issuer import Issuer
+from pipeline import Pipeline, settings_in
+from test_view import BATCH, LIMIT_S, counted, event, serving
+
+from springtide.app.access.keys import new_key
+from springtide.app.access.registry import Keeper
+from springtide.app.broker.embedded import EmbeddedBroker
+from springtide.codecs.access import Key
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory):
+    broker = EmbeddedBroker(tmp_path_factory.mktemp("access-broker"), heap_mb=256)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+def run_keys(broker, *arguments):
+    """What `springtide keys` prints, with --json."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SPRINGTIDE_")}
+    done = subprocess.run(
+        [
+            *(sys.executable, "-P", "-m", "springtide.app.cli", "keys", *arguments),
+            *("--json", "--broker", broker.bootstrap),
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+async def make(broker, *scopes, rate=1_000.0, burst=2_000, **more):
+    """A key of these scopes as the log has it, `key` the whole of it: as the command does, in less time."""
+    key_id, key_hash, shown = new_key()
+    given = {"id": key_id, "name": "test", "hash": key_hash, "scopes": scopes, "created_ms": 0}
+    key = Key(**{"partner": key_id, "rate_per_s": rate, "burst": burst, **given, **more})
+    keeper = Keeper(settings_in(Path()).connection(broker.bootstrap))
+    await keeper.keep(key)
+    await keeper.close()
+    return {"id": key_id, "key": shown, "record": key}
+
+
+def bearer(key, **more):
+    return {"Authorization": f"Bearer {key['key'] if isinstance(key, dict) else key}", **more}
+
+
+@asynccontextmanager
+async def at_work(broker, folder, **given):
+    """Actors and a view that asks for keys."""
+    settings = settings_in(folder, **{"access": "keys", **given})
+    async with (
+        Pipeline(settings, settings.connection(broker.bootstrap)),
+        serving(settings, broker.bootstrap) as client,
+    ):
+        yield await client.loaded()
+
+
+async def taken(client, key, path="/v1/orders"):
+    """How long it took until the key was taken."""
+    began = time.monotonic()
+    async with asyncio.timeout(LIMIT_S):
+        while (await client.get(path, headers=bearer(key)))[0].status == 401:
+            await asyncio.sleep(0.01)
+    return time.monotonic() - began
+
+
+def placed(order_id, customer, channel, sku="tea"):
+    data = {
+        "order_id": order_id,
+        "customer_id": customer,
+        "channel": channel,
+        "currency": "EUR",
+        "lines": [{"line_id": "1", "sku": sku, "qty": 1}],
+    }
+    return event(f"placed {order_id}", "order.placed", order_id, data, source="oms")
+
+
+async def write(client, key, *events):
+    response, body = await client.post("/v1/events", list(events), BATCH | bearer(key))
+    assert response.status == 202, body
+    return body["position"]
+
+
+# --- keys ---
+
+
+async def test_a_key_is_taken_within_a_second_and_refused_within_one(broker, tmp_path):
+    async with at_work(broker, tmp_path) as client:
+        response, problem = await client.get("/v1/orders")
+        assert (response.status, response.content_type) == (401, "application/problem+json")
+        assert response.headers["WWW-Authenticate"] == 'Bearer realm="springtide"'
+        assert problem["type"].endswith(":unauthenticated")
+
+        key = await asyncio.to_thread(run_keys, broker, "create", "shop", "--scope", "orders:read")
+        assert await taken(client, key) < 1.0
+        response, body = await client.get("/v1/orders", headers=bearer(key))
+        assert response.status == 200, body
+
+        revoked = await asyncio.to_thread(run_keys, broker, "revoke", key["id"])
+        assert revoked["state"] == "revoked"
+        began = time.monotonic()
+        async with asyncio.timeout(LIMIT_S):
+            while (await client.get("/v1/orders", headers=bearer(key)))[0].status != 401:
+                await asyncio.sleep(0.01)
+        assert time.monotonic() - began < 1.0
+        response, _ = await client.get("/v1/orders", headers=bearer(key))
+        assert 'error="invalid_token"' in response.headers["WWW-Authenticate"]
+
+
+async def test_a_list_shows_what_keys_allow_and_no_key(broker):
+    options = "--scope read --scope holds:write --partner P --quota 7 --expires 90d --customer A --customer B"
+    key = await asyncio.to_thread(run_keys, broker, "create", "portal", *options.split())
+    listed = await asyncio.to_thread(run_keys, broker, "list")
+    assert key["key"] not in json.dumps(listed)
+    (found,) = [one for one in listed["keys"] if one["id"] == key["id"]]
+    assert (found["scopes"], found["partner"], found["quota_per_day"]) == (["read", "holds:write"], "P", 7)
+    assert (found["customers"], found["state"]) == (["A", "B"], "active")
+    assert "hash" not in found
+
+
+async def test_a_scope_is_needed_and_named(broker, tmp_path):
+    async with at_work(broker, tmp_path) as client:
+        key = await make(broker, "atp:read")
+        await taken(client, key)
+        response, problem = await client.get("/v1/orders/O-1", headers=bearer(key))
+        assert (response.status, problem["scope"]) == (403, "orders:read")
+        assert 'scope="orders:read"' in response.headers["WWW-Authenticate"]
+        response, _ = await client.get("/v1/atp/nothing-here", headers=bearer(key))
+        assert response.status == 404
+        response, problem = await client.post("/v1/events", [counted("s1", "tea", 1)], BATCH | bearer(key))
+        assert (response.status, problem["scope"]) == (403, "events:write")
+
+
+async def test_probes_are_open_and_metrics_are_for_this_machine_or_a_scope(broker, tmp_path):
+    async with at_work(broker, tmp_path) as client:
+        for path in ("/livez", "/readyz"):
+            assert (await client.get(path))[0].status == 200
+        assert (await client.get("/metrics", raw=True))[0].status == 200
+        response, _ = await client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"})
+        assert response.status == 401
+        key = await make(broker, "metrics:read")
+        await taken(client, key)
+        forwarded = bearer(key) | {"X-Forwarded-For": "192.0.2.1"}
+        assert (await client.get("/metrics", raw=True, headers=forwarded))[0].status == 200
+
+
+async def test_pages_are_opened_with_the_key_as_password(broker, tmp_path):
+    async with at_work(broker, tmp_path) as client:
+        response, _ = await client.get("/orders", raw=True)
+        assert response.status == 401
+        assert "Basic" in response.headers["WWW-Authenticate"]
+        key = await make(broker, "orders:read")
+        await taken(client, key)
+        basic = {"Authorization": "Basic " + base64.b64encode(b"me:" + key["key"].encode()).decode()}
+        assert (await client.get("/orders", raw=True, headers=basic))[0].status == 200
+        # what a page shows it asks for as who opened it
+        response, page = await client.get("/exceptions", raw=True, headers=basic)
+        assert response.status == 403
+        assert b"exceptions:read" in page
+
+
+# --- limits ---
+
+
+async def test_over_the_limit_says_when_to_come_again(broker, tmp_path):
+    async with at_work(broker, tmp_path) as client:
+        key = await make(broker, "orders:read", rate=0.01, burst=3)
+        await taken(client, key)  # takes the first
+        response, _ = await client.get("/v1/orders", headers=bearer(key))
+        assert response.headers["RateLimit-Policy"] == '"rate";q=3;w=300'
+        assert response.headers["RateLimit"].startswith('"rate";r=1;t=')
+        await client.get("/v1/orders", headers=bearer(key))
+        response, problem = await client.get("/v1/orders", headers=bearer(key))
+        assert (response.status, problem["type"].rsplit(":", 1)[1]) == (429, "rate-limited")
+        assert 1 <= int(response.headers["Retry-After"]) <= 100
+        assert response.headers["RateLimit"].startswith('"rate";r=0;t=')
+
+
+async def test_a_quota_is_a_partners_over_all_its_keys_and_views(broker, tmp_path):
+    async with at_work(broker, tmp_path) as client:
+        first = await make(broker, "orders:read", partner="portal", quota_per_day=3)
+        second = await make(broker, "orders:read", partner="portal", quota_per_day=3)
+        await taken(client, first)
+        await taken(client, second)
+        response, _ = await client.get("/v1/orders", headers=bearer(first))
+        assert '"day";r=0' in response.headers["RateLimit"]
+        response, problem = await client.get("/v1/orders", headers=bearer(second))
+        assert (response.status, problem["type"].rsplit(":", 1)[1]) == (429, "quota-used-up")
+
+        settings = settings_in(tmp_path / "other", access="keys")
+        async with serving(settings, broker.bootstrap, index=1) as other:
+            await other.loaded()
+            async with asyncio.timeout(LIMIT_S):  # it is told within some seconds
+                while (await other.get("/v1/orders", headers=bearer(first)))[0].status != 429:
+                    await asyncio.sleep(0.05)
+
+
+# --- tokens ---
+
+
+async def test_tokens_of_the_issuer_are_taken(broker, tmp_path):
+    issuer = Issuer()
+    async with issuer.open(), at_work(broker, tmp_path, **issuer.settings()) as client:
+        good = bearer(issuer.token(scope="orders:read"))
+        await client.until("/v1/orders", lambda response, _: response.status == 200, headers=good)
+        response, problem = await client.get("/v1/orders", headers=bearer(issuer.token()))
+        assert (response.status, problem["scope"]) == (403, "orders:read")
+        response, problem = await client.get("/v1/orders", headers=bearer(issuer.token(aud="payroll")))
+        assert response.status == 401
+        assert "audience" in problem["detail"]
+
+
+# --- whose orders ---
+
+
+@asynccontextmanager
+async def two_customers(broker, folder):
+    """(client, key of everything): orders of C-1 by web and by edi, and of C-2 by web."""
+    async with at_work(broker, folder) as client:
+        every = await make(broker, "*")
+        await taken(client, every)
+        position = await write(
+            client,
+            every,
+            counted("tea", "tea", 100),
+            placed("O-1", "C-1", "web"),
+            placed("O-2", "C-2", "web"),
+            placed("O-3", "C-1", "edi"),
+        )
+        for order in ("O-1", "O-2", "O-3"):
+            await client.until(
+                f"/v1/orders/{order}",
+                lambda response, body: response.status == 200 and body["status"] == "ALLOCATED",
+                headers=bearer(every),
+                min_position=position,
+            )
+        yield client, every
+
+
+async def test_orders_of_others_are_as_if_they_were_not(broker, tmp_path):
+    async with two_customers(broker, tmp_path) as (client, _):
+        key = await make(broker, "*", customers=("C-1",), channels=("web",))
+        await taken(client, key)
+
+        async def ask(path):
+            return await client.get(path, headers=bearer(key))
+
+        assert (await ask("/v1/orders/O-1"))[1]["customer_id"] == "C-1"
+        for path in ("/v1/orders/{}", "/v1/orders/{}/timeline", "/v1/explain?order={}"):
+            assert (await ask(path.format("O-1")))[0].status == 200
+            _, unknown = await ask(path.format("O-9"))
+            for others in ("O-2", "O-3"):
+                response, problem = await ask(path.format(others))
+                assert response.status == 404
+                assert json.loads(json.dumps(problem).replace(others, "O-9")) == unknown
+        _, listed = await ask("/v1/orders")
+        assert [order["order_id"] for order in listed["orders"]] == ["O-1"]
+        assert "O-2" not in base64.urlsafe_b64decode((listed["cursor"] or "") + "==").decode(errors="replace")
+        for path in ("/v1/exceptions", "/v1/explain?atp=tea", "/v1/kpis", "/v1/subscriptions"):
+            response, problem = await ask(path)
+            assert (response.status, problem["type"].rsplit(":", 1)[1]) == (403, "not-for-bound"), path
+        assert (await ask("/v1/credit/C-2"))[0].status == 404
+
+
+async def test_holds_of_others_are_neither_shown_nor_touched(broker, tmp_path):
+    async with two_customers(broker, tmp_path) as (client, every):
+
+        async def hold(key, **more):
+            body = {"sku": "tea", "qty": 1, "ttl_s": 600} | more
+            return await client.post("/v1/holds", body, JSON | bearer(key))
+
+        _, others = await hold(every, owner="C-2")
+        key = await make(broker, "*", customers=("C-1",))
+        await taken(client, key)
+        assert (await hold(key, owner="C-2"))[0].status == 400
+        response, own = await hold(key, owner="C-1")
+        assert response.status == 201
+        _, figure = await client.get("/v1/atp/tea", headers=bearer(key))
+        assert [one["hold_id"] for one in figure["holds"]] == [own["hold_id"]]
+        assert figure["held"] == 2  # what there is to promise is the same for all
+        path = f"/v1/holds/{others['hold_id']}:release"
+        assert (await client.post(path, {}, JSON | bearer(key)))[0].status == 404
+        body = {"order_id": "O-2", "line_id": "1"}
+        path = f"/v1/holds/{own['hold_id']}:convert"
+        assert (await client.post(path, body, JSON | bearer(key)))[0].status == 404
+        path = f"/v1/holds/{own['hold_id']}:release"
+        assert (await client.post(path, {}, JSON | bearer(key)))[1]["state"] == "released"
+
+
+async def test_one_partners_idempotency_key_is_not_anothers(broker, tmp_path):
+    async with two_customers(broker, tmp_path) as (client, _):
+        answers = []
+        for partner in ("shop", "portal"):
+            key = await make(broker, "promises:write", partner=partner, channels=("web",))
+            await taken(client, key, "/v1/atp/tea")
+            body = {"channel": "web", "lines": [{"line_id": "1", "sku": "tea", "qty": 1}]}
+            headers = JSON | bearer(key) | {"Idempotency-Key": "basket-1"}
+            answers += [(await client.post("/v1/promises", body, headers))[1] for _ in range(2)]
+        assert answers[0] == answers[1]
+        assert answers[2] == answers[3]
+        assert answers[0]["order_id"] != answers[2]["order_id"]
+
+
+# --- the edge ---
+
+
+async def test_large_answers_are_compressed_for_who_asks(broker, tmp_path):
+    async with two_customers(broker, tmp_path) as (client, every):
+        headers = bearer(every)
+        response, plain = await client.get(
+            "/v1/orders/O-1", headers=headers | {"Accept-Encoding": "identity"}
+        )
+        assert "Content-Encoding" not in response.headers
+        assert response.headers["Vary"] == "Accept-Encoding"
+        response, zipped = await client.get("/v1/orders/O-1", headers=headers | {"Accept-Encoding": "gzip"})
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert int(response.headers["Content-Length"]) < 1_024
+        assert zipped["lines"] == plain["lines"]
+
+
+async def test_what_says_too_much_before_its_body_is_refused(broker, tmp_path):
+    async with at_work(broker, tmp_path) as client:
+        response, problem = await client.get("/v1/orders?customer=" + "x" * 13_000)
+        assert (response.status, problem["status"]) == (414, 414)
+        response, problem = await client.get("/v1/orders", headers={f"X-{n}": "x" * 1_000 for n in range(20)})
+        assert (response.status, problem["status"]) == (431, 431)
+
+
+async def test_pages_of_named_origins_may_ask(broker, tmp_path):
+    async with at_work(broker, tmp_path, cors_origins=("https://shop.example",)) as client:
+        asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+
+        async def preflight(origin):
+            session = client._session
+            async with session.options(client._base + "/v1/orders", headers=asked | {"Origin": origin}) as r:
+                return r
+
+        allowed = await preflight("https://shop.example")
+        assert (allowed.status, allowed.headers["Access-Control-Allow-Origin"]) == (
+            204,
+            "https://shop.example",
+        )
+        assert "Authorization" in allowed.headers["Access-Control-Allow-Headers"]
+        refused = await preflight("https://evil.example")
+        assert "Access-Control-Allow-Origin" not in refused.headers
+        response, _ = await client.get("/v1/orders", headers={"Origin": "https://shop.example"})
+        assert response.status == 401  # being let in is another matter
+        assert response.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+        assert "Access-Control-Allow-Credentials" not in response.headers
+        response, _ = await client.get("/v1/orders", headers={"Origin": "https://evil.example"})
+        assert "Access-Control-Allow-Origin" not in response.headers
+
+
+async def test_a_view_answers_by_tls(broker, tmp_path):
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "1",
+        ]
+        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+        + ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")],
+        check=True,
+        capture_output=True,
+    )
+    settings = settings_in(tmp_path, tls_cert_file=tmp_path / "cert.pem", tls_key_file=tmp_path / "key.pem")
+    async with serving(settings, broker.bootstrap) as client:
+        trusted = ssl.create_default_context(cafile=tmp_path / "cert.pem")
+        address = client._base.replace("http:", "https:")
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(address + "/livez", ssl=trusted) as response,
+        ):
+            assert await response.json() == {"status": "ok"}
