@@ -207,12 +207,19 @@ def settle_dated(dated: Dated, before: Footprint, after: Footprint) -> None:
                         del dated.plans[location]
 
 
-def settle_fences(head: Head, before: Footprint, after: Footprint) -> None:
-    """The same for what channels have used of their fences."""
+def settle_fences(head: Head, before: Footprint, after: Footprint) -> bool:
+    """The same for what channels have used of their fences. Whether more may be left to other channels by it:
+    units that a fence counts as used now, though they left the stock before."""
+    freed = False
     for key in before.used | after.used:
         change = after.used.get(key, 0) - before.used.get(key, 0)
         if change:
-            use_fences(head, key[0], key[1], change)
+            channel, location = key
+            use_fences(head, channel, location, change)
+            taken = after.committed.get(location, 0) - before.committed.get(location, 0)
+            taken += after.gone.get(location, 0) - before.gone.get(location, 0)
+            freed = freed or change > max(0, taken)
+    return freed
 
 
 def use_fences(head: Head, channel: str | None, location: str, units: int) -> None:

@@ -234,7 +234,7 @@ class Grants(OpenSku):
         if before is not None:  # some of the units have left already, and take nothing from who is behind
             had = {location: head.cells[location].committed for location in left}
             freed = self.freed
-            self._settle_row(row, before)
+            freed = self._settle_row(row, before) or freed
             for line_id, plan in planned.items():
                 if plan:
                     self._keep_plans_covered(row, row.lines[line_id], plan, chosen[line_id])

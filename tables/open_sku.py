@@ -171,7 +171,8 @@ class OpenSku:
 
     # --- in step ---
 
-    def _settle_row(self, row: Allocation, before: Footprint) -> None:
+    def _settle_row(self, row: Allocation, before: Footprint) -> bool:
+        """Whether fences leave more to other channels by it."""
         after = footprint(row, bool(self.head.fences))
         if settle_footprint(self.head, before, after):
             self.freed = True
@@ -181,9 +182,12 @@ class OpenSku:
             settle_dated(self.date(), before, after)
         elif self._rooms is not None:
             self._rooms.forget()
+        gained = False
         if before.used or after.used:
-            settle_fences(self.head, before, after)
+            gained = settle_fences(self.head, before, after)
+            self.freed = self.freed or gained
         self._touched[row.order_id] = row
+        return gained
 
     def _last_first(self) -> Iterator[Rank]:
         """Ranks of all orders that are open here, the last in rank first."""

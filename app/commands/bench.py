@@ -14,7 +14,19 @@ from springtide.app.commands.options import AsJson
 
 PASSES_ON: Final = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Arguments that a command does not know go to the program it calls."""
-NAMES: Final = ("engine", "pipeline", "hot-sku", "latency", "http", "atp", "orders", "push", "recovery", "memory", "all")
+NAMES: Final = (
+    "engine",
+    "pipeline",
+    "hot-sku",
+    "latency",
+    "http",
+    "atp",
+    "orders",
+    "push",
+    "recovery",
+    "memory",
+    "all",
+)
 
 
 def bench(

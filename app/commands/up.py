@@ -12,6 +12,7 @@ from springtide.app.commands.options import Options
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from springtide.app.settings import Settings
     from springtide.app.up.examples import Examples
     from springtide.app.up.stack import Stack
 
@@ -78,7 +79,6 @@ def demo(
     plain: Plain = False,
 ) -> None:
     """Do as `up`, and write a realistic sample trade all the while: 10,000 SKUs in 4 locations."""
-    from springtide.app.settings import is_loopback  # noqa: PLC0415
     from springtide.app.up.demo import Demo  # noqa: PLC0415
     from springtide.app.up.run import run, tell_what_to_ask  # noqa: PLC0415
     from springtide.app.up.stack import Stack  # noqa: PLC0415
@@ -86,10 +86,7 @@ def demo(
     console = _console()
     plain = plain or not console.is_terminal
     told = _teller(console) if plain else None
-    settings = options.settings(port=port)
-    if "access" not in settings.model_fields_set and is_loopback(settings.host):
-        settings = settings.model_copy(update={"access": "open"})
-    stack = Stack(settings, workers, views, pushes=pushes, told=told)
+    stack = Stack(opened(options.settings(port=port)), workers, views, pushes=pushes, told=told)
     trade = Demo(
         rate_per_s=rate, events_max=_ONCE_EVENTS if once and events is None else events, seed=seed, once=once
     )
@@ -106,6 +103,15 @@ def demo(
         from springtide.app.commands.loading import in_words  # noqa: PLC0415
 
         console.print(in_words(trade.result), highlight=False, soft_wrap=True)
+
+
+def opened(settings: Settings) -> Settings:
+    """The settings of a demo: on this machine alone it asks nobody for a key, unless that is set otherwise."""
+    from springtide.app.settings import is_loopback  # noqa: PLC0415
+
+    if "access" in settings.model_fields_set or not is_loopback(settings.host):
+        return settings
+    return settings.model_copy(update={"access": "open"})
 
 
 def _console() -> Console:

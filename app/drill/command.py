@@ -79,6 +79,9 @@ def kill(
 def rush(
     orders: Annotated[int, typer.Option(min=1, max=99_999, help="Orders of one unit each.")] = 1_000,
     units: Annotated[int, typer.Option(min=0, max=99_999, help="Units there are.")] = 300,
+    promises: Annotated[
+        bool, typer.Option("--promises", help="By POST /v1/promises, a repeat under the same key.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, max=999_999, help="The same seed, the same faults.")] = 1,
     data: Annotated[
         Path | None,
@@ -99,6 +102,7 @@ def rush(
             0,
             RUSH_SKUS,
             (orders, units),
+            promises=promises,
             json=json,
         ),
     )
@@ -172,6 +176,7 @@ def _drill(
     rush: tuple[int, int] | None,
     *,
     json: bool,
+    promises: bool = False,
 ) -> bool:
     """Whether all was proven."""
     settings = load(data_dir=folder, access="open", host="127.0.0.1")  # its own stack, for itself
@@ -186,6 +191,7 @@ def _drill(
             skus=skus,
             told=screen,
             rush=rush,
+            promises=promises,
         )
         result = _stoppable(drill, drill.run)
     if json:

@@ -109,6 +109,8 @@ def sku_difference(picture: Mapping[str, Any], answer: Mapping[str, Any]) -> str
     """The first figure of an answer that is not what was recomputed, in words; None if there is none."""
     if not picture["known"]:
         return None if answer.get("status") == http.HTTPStatus.NOT_FOUND else "answered, but no fact names it"
+    if answer.get("untracked"):
+        return None if answer["on_hand"] is None else "answered with units, but nothing is counted of it"
     if "locations" not in answer:
         return f"not answered: {answer.get('detail')}"
     due = {place: _figures(cell) for place, cell in picture["cells"].items()}
@@ -120,6 +122,8 @@ def sku_difference(picture: Mapping[str, Any], answer: Mapping[str, Any]) -> str
     total = {name: sum(figures[name] for figures in due.values()) for name in _FIGURES}
     total["backordered"] += picture["backordered"]
     total["available_now"] -= picture["backordered"]
+    if not due:
+        del total["available_now"]  # a kit that never lay anywhere: what its components give
     for name, figure in total.items():
         if answer[name] != figure:
             return f"{name} is answered as {answer[name]}, recomputed {figure}"

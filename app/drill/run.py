@@ -7,13 +7,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 from springtide.app.drill.faults import Injector
 from springtide.app.drill.outcome import DrillFailed, Outcome, recovery
 from springtide.app.drill.plan import Fault
 from springtide.app.drill.replica import Compared, allocated, compare
-from springtide.app.drill.rush import Rush, judged, order_ids
+from springtide.app.drill.rush import SKU as RUSH_SKU
+from springtide.app.drill.rush import PromiseRush, Rush, judged, order_ids, promised
 from springtide.app.drill.settle import drained, shown_positions
 from springtide.app.drill.told import Told
 from springtide.app.drill.traffic import Traffic, trade
@@ -59,10 +60,11 @@ class Drill:
         skus: int,
         told: Told,
         rush: tuple[int, int] | None = None,
+        promises: bool = False,
     ) -> None:
         """The stack lives in `settings.data_dir`, on a broker of its own. The load goes on until all faults
         are made, and at least `events_min` events are written. `rush`: so many orders for so many units of
-        one SKU come while the faults are made."""
+        one SKU come while the faults are made; with `promises` they are asked for over HTTP."""
         self.ending = False
         """Whether all is being stopped: nothing may interrupt that."""
         self._settings = settings.model_copy(update={"broker": None, "port": 0})
@@ -73,6 +75,7 @@ class Drill:
         self._skus = skus
         self._told = told
         self._rush = rush
+        self._promises = promises
         workers = max(fault.workers for fault in faults)
         self._stack = Stack(self._settings, workers, 1, told=told.happened)
 
@@ -124,10 +127,15 @@ class Drill:
         if self._rush is None:
             return Traffic(self._stack.connection, spec, self._rate_per_s)
         orders, units = self._rush
-        seconds = RUSH_S_PER_FAULT * len(self._faults)
-        return Rush(
-            self._stack.connection, spec, self._rate_per_s, orders=orders, units=units, seconds=seconds
-        )
+        more: dict[str, Any] = {
+            "orders": orders,
+            "units": units,
+            "seconds": RUSH_S_PER_FAULT * len(self._faults),
+        }
+        if self._promises:
+            url = self._stack.view_url
+            return PromiseRush(self._stack.connection, spec, self._rate_per_s, url=url, **more)
+        return Rush(self._stack.connection, spec, self._rate_per_s, **more)
 
     def _make_faults(self, injector: Injector, traffic: Traffic, trouble: list[str]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -189,6 +197,13 @@ class Drill:
         )
 
     def _judge(self, rush: Rush, proof: Proof) -> list[str]:
+        if isinstance(rush, PromiseRush):
+            committed = {
+                sku: sum(cell["committed"] for cell in picture["cells"].values())
+                for sku, picture in proof.sku_pictures()
+                if sku == RUSH_SKU
+            }.get(RUSH_SKU)
+            return rush.wrong + promised(rush.granted, committed, rush.orders, rush.units)
         names = order_ids(rush.orders)
         wanted = frozenset(names)
         replayed = {

@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterator
 from typing import Any, Final
 
+import aiohttp
 import msgspec
 
 from springtide.app.broker.connection import BrokerConnection
@@ -25,6 +26,9 @@ LOCATION: Final = "BER"
 PRODUCERS: Final = 12
 DUPLICATE_SHARE: Final = 0.05
 AGAIN_SHARE: Final = 0.02
+_ANSWER_S: Final = 30.0
+_AGAIN_S: Final = 0.5
+_TRIES_MAX: Final = 120
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -66,11 +70,13 @@ class Rush(Traffic):
         shares = [order_ids(self.orders)[number::PRODUCERS] for number in range(PRODUCERS)]
         await asyncio.gather(
             self._part(background, self._rate_per_s, None),
-            *(
-                self._part(_told(share, number, self._spec.seed, at_ms), rate_per_s, None, rush=True)
-                for number, share in enumerate(shares)
-            ),
+            *(self._share(share, number, rate_per_s) for number, share in enumerate(shares)),
         )
+
+    async def _share(self, share: list[str], producer: int, rate_per_s: float) -> None:
+        """The orders of one producer."""
+        told = _told(share, producer, self._spec.seed, self._spec.start_ms)
+        await self._part(told, rate_per_s, None, rush=True)
 
     async def _part(
         self,
@@ -98,6 +104,54 @@ class Rush(Traffic):
             stop=None if rush else self._stop,  # a rush is told to its end
         )
         self.results.append(result)
+
+
+class PromiseRush(Rush):
+    """The same by `POST /v1/promises`: a repeat carries the same Idempotency-Key, and so does who asks again
+    since no answer came."""
+
+    def __init__(
+        self, connection: BrokerConnection, background: TradeSpec, rate_per_s: float, **more: Any
+    ) -> None:
+        self._url: str = more.pop("url")
+        super().__init__(connection, background, rate_per_s, **more)
+        self.granted: dict[str, int] = {}
+        self.wrong: list[str] = []
+
+    async def _share(self, share: list[str], producer: int, rate_per_s: float) -> None:
+        chance = random.Random(f"{self._spec.seed} {producer}")  # noqa: S311 - it is to be predictable
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_S)) as session:
+            asked: list[asyncio.Task[None]] = []
+            for order_id in share:
+                times = 2 if chance.random() < DUPLICATE_SHARE + AGAIN_SHARE else 1
+                asked += [asyncio.create_task(self._ask(session, order_id)) for _ in range(times)]
+                await asyncio.sleep(1 / rate_per_s)
+                self.rushed += 1
+            await asyncio.gather(*asked)
+
+    async def _ask(self, session: aiohttp.ClientSession, order_id: str) -> None:
+        wanted = {"order_id": order_id, "channel": "web", "lines": [{"line_id": "1", "sku": SKU, "qty": 1}]}
+        for _ in range(_TRIES_MAX):
+            try:
+                async with session.post(
+                    f"{self._url}/v1/promises", json=wanted, headers={"Idempotency-Key": f"key {order_id}"}
+                ) as response:
+                    body = await response.json(content_type=None)
+                    if response.status < 500 and response.status != 429:
+                        self._note(order_id, response.status, body)
+                        return
+            except (aiohttp.ClientError, OSError, TimeoutError):
+                pass  # no answer: asked again, under the same key
+            await asyncio.sleep(_AGAIN_S)
+        self.wrong.append(f"{order_id} was never answered.")
+
+    def _note(self, order_id: str, status: int, body: dict[str, Any]) -> None:
+        if status not in (200, 201):
+            self.wrong.append(f"{order_id} was answered {status}: {body.get('detail')}")
+            return
+        units = sum(promise["qty"] for line in body["lines"] for promise in line["promises"])
+        if self.granted.setdefault(order_id, units) != units:
+            self.wrong.append(f"{order_id} was promised {self.granted[order_id]} and, asked again, {units}.")
 
 
 def _counted(units: int, at_ms: int) -> Emission:
@@ -167,4 +221,17 @@ def judged(granted: dict[str, int], replayed: dict[str, int], orders: int, units
     if granted != replayed:
         other = next(name for name in granted | replayed if granted.get(name) != replayed.get(name))
         wrong.append(f"The winners differ: {other} has {granted.get(other)}, replayed {replayed.get(other)}.")
+    return wrong
+
+
+def promised(granted: dict[str, int], committed: int | None, orders: int, units: int) -> list[str]:
+    """What is wrong, in sentences: order -> units as answered, and what a replay of the log has committed."""
+    wrong = []
+    if len(granted) != orders:
+        wrong.append(f"{len(granted)} of {orders} promises were answered.")
+    if sum(granted.values()) != units:
+        wrong.append(f"{sum(granted.values())} units were promised; there were {units}.")
+    if committed != units:
+        wrong.append(f"A replay of the log has {committed} units committed; there were {units}.")
+    wrong += [f"{name} was promised {n} units and asked for one." for name, n in granted.items() if n > 1]
     return wrong

@@ -47,7 +47,7 @@ def settle(sku: NaiveSku) -> None:
     mend(sku)
     freed = sku.freed
     fill(sku)
-    sku.freed = freed  # what was granted was free before
+    sku.freed = freed or sku.gained  # what was granted was free before
     for wish in list(sku.touched.values()):
         give_up(sku, wish)
     plan(sku)

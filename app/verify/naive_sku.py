@@ -139,6 +139,8 @@ class NaiveSku:
         """Whether anything had a date before the message."""
         self.freed = False
         """Whether the message may have made units free, or promises possible."""
+        self.gained = False
+        """Whether a fence counts units as used that left the stock before: so much more is left to others."""
         self._until_recount = 0
 
     # --- the catalog ---
@@ -337,7 +339,7 @@ class NaiveSku:
         self.asker = None
         self.oversold = []
         self.was_dated = self.is_dated()
-        self.freed = False
+        self.freed = self.gained = False
 
     def is_dated(self) -> bool:
         """Whether anything has a date: supply, a line with a day, a promise for what is lacking; or an order
@@ -562,8 +564,14 @@ class NaiveSku:
         fewer = fewer or any(lacks.get(at, 0) < units for at, units in lacked.items())
         heeded = grants.heeded(wish)
         fewer = fewer or any(heeded.get(key, 0) < units for key, units in wish.heeded.items())
-        self.freed = self.freed or fewer
-        wish.counted, wish.heeded = now, heeded
+        used = wish.uses()
+        for channel, places in used.items() if self.fences else ():
+            for at, units in places.items():
+                taken = has.get(at, 0) + left.get(at, 0) - had.get(at, 0) - gone.get(at, 0)
+                more = units - wish.used.get(channel, {}).get(at, 0)
+                self.gained = self.gained or more > max(0, taken)
+        self.freed = self.freed or fewer or self.gained
+        wish.counted, wish.heeded, wish.used = now, heeded, used
         if wish.is_unsettled():
             self.unsettled[wish.order_id] = wish
         else:

@@ -119,6 +119,8 @@ class Wish(msgspec.Struct, array_like=True):
     """What of it stands in the SKU's sums: committed, gone, backordered ("": any location)."""
     heeded: dict[str, int] = {}
     """What of its promises was kept from others when it was counted."""
+    used: dict[str, dict[str, int]] = {}
+    """channel -> location -> units it had, those that left included, when it was counted."""
     priority: int = 100
     channel: str = ""
     keeps_safety: bool = False
@@ -131,6 +133,14 @@ class Wish(msgspec.Struct, array_like=True):
 
     def channel_of(self, line: Line) -> str:
         return self.channel if line.pool is None else line.pool
+
+    def uses(self) -> dict[str, dict[str, int]]:
+        """channel -> location -> units it has or had."""
+        found: dict[str, dict[str, int]] = {}
+        for line in self.lines.values() if self.tracked else ():
+            channel = self.channel_of(line)
+            found[channel] = added(found.get(channel, {}), line.has())
+        return found
 
     def waits(self) -> bool:
         return any(line.short() for line in self.lines.values())

@@ -1,7 +1,7 @@
 """Position tokens: `topic/partition:offset`, joined by commas; each offset is the last one that counts.
 
 A figure's token names the projection record it was computed at. The token of a POST names the events that
-were written. Both are what `min_position` takes.
+were written. Both are what `min_position` takes. -1 is a partition in which there is nothing yet.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 TOKEN_MAX: Final = 8_192
 ENTRIES_MAX: Final = 256
-_ENTRY: Final = re.compile(r"([A-Za-z0-9._-]{1,249}/\d{1,6}):(\d{1,18})", re.ASCII)
+_ENTRY: Final = re.compile(r"([A-Za-z0-9._-]{1,249}/\d{1,6}):(-1|\d{1,18})", re.ASCII)
 
 
 def token(positions: Mapping[str, int]) -> str:

@@ -128,11 +128,13 @@ class Reports:
             more, begin = False, after
             began = perf_counter()
             found: list[Row] = []
-            for place, body in mismatches(world_for(self._world(), bound), asked, after):
+            of_all = mismatches(world_for(self._world(), bound), asked, after)
+            for looked_at, (place, body) in enumerate(of_all, 1):
                 after = place
                 if body is not None:
                     found.extend(_lines(body))
-                if place != begin and perf_counter() - began > SLICE_S:
+                # To find the place again has its price, so that it is worth some orders.
+                if looked_at >= SLICE_ORDERS and place != begin and perf_counter() - began > SLICE_S:
                     more = True
                     break
             part += sheet.add(found)

@@ -16,7 +16,7 @@ from springtide.tables.money import DECIMALS
 Kind = Literal["text", "units", "amount", "instant"]
 Row = Mapping[str, Any]
 """Column -> value as answers have it: amounts as decimal strings, instants as RFC 3339; None is empty."""
-GROUP_ROWS: Final = 10_000
+GROUP_ROWS: Final = 2_000
 """Rows of a row group of Parquet, which is what is kept in memory."""
 DIGITS: Final = 38
 

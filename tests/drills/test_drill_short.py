@@ -16,7 +16,7 @@ LIMIT_S = 400.0
 """It takes a minute on a machine of its own."""
 
 
-def start(folder, *arguments):
+def start(folder, *arguments, name="kill"):
     return subprocess.Popen(
         [
             sys.executable,
@@ -24,7 +24,7 @@ def start(folder, *arguments):
             "-m",
             "springtide.app.cli",
             "drill",
-            "kill",
+            name,
             "--data",
             str(folder),
             *arguments,
@@ -77,6 +77,35 @@ def test_a_short_drill_loses_and_doubles_nothing(tmp_path):
         "broker_kill",
         "folder_damaged",
     }
+    assert left(folder) == []
+
+
+@pytest.mark.parametrize("how", [(), ("--promises",)])
+def test_a_rush_grants_exactly_what_there_is(tmp_path, how):
+    folder = tmp_path / "drill"
+    drill = start(folder, "--orders", "300", "--units", "100", "--seed", "1", "--json", *how, name="rush")
+    try:
+        told, progress = drill.communicate(timeout=LIMIT_S)
+    finally:
+        drill.kill()
+    assert drill.returncode == 0, progress + told
+    found = json.loads(told)
+    assert (found["ok"], found["trouble"], found["faults"]) == (True, [], 3)
+    assert (found["lost"], found["doubled"], found["oversold"]) == (0, 0, 0)
+    assert left(folder) == []
+
+
+def test_each_change_of_each_order_comes_to_a_receiver_that_fails(tmp_path):
+    folder = tmp_path / "drill"
+    drill = start(folder, "--down", "6", "--rate", "100", "--json", name="push")
+    try:
+        told, progress = drill.communicate(timeout=LIMIT_S)
+    finally:
+        drill.kill()
+    assert drill.returncode == 0, progress + told
+    found = json.loads(told)
+    assert (found["ok"], found["missing"], found["unknown"], found["out_of_order"]) == (True, 0, 0, [])
+    assert found["changes"] == found["delivered"] > 0
     assert left(folder) == []
 
 

@@ -22,6 +22,7 @@ from test_view import BATCH, LIMIT_S, counted, event, serving
 from springtide.app.access.keys import new_key
 from springtide.app.access.registry import Keeper
 from springtide.app.broker.embedded import EmbeddedBroker
+from springtide.app.settings import SettingsError
 from springtide.codecs.access import Key
 
 JSON = {"Content-Type": "application/json"}
@@ -82,9 +83,7 @@ async def at_work(broker, folder, **given):
 async def taken(client, key, path="/v1/orders"):
     """How long it took until the key was taken."""
     began = time.monotonic()
-    async with asyncio.timeout(LIMIT_S):
-        while (await client.get(path, headers=bearer(key)))[0].status == 401:
-            await asyncio.sleep(0.01)
+    await client.until(path, lambda response, _: response.status != 401, headers=bearer(key))
     return time.monotonic() - began
 
 
@@ -123,9 +122,7 @@ async def test_a_key_is_taken_within_a_second_and_refused_within_one(broker, tmp
         revoked = await asyncio.to_thread(run_keys, broker, "revoke", key["id"])
         assert revoked["state"] == "revoked"
         began = time.monotonic()
-        async with asyncio.timeout(LIMIT_S):
-            while (await client.get("/v1/orders", headers=bearer(key)))[0].status != 401:
-                await asyncio.sleep(0.01)
+        await client.until("/v1/orders", lambda response, _: response.status == 401, headers=bearer(key))
         assert time.monotonic() - began < 1.0
         response, _ = await client.get("/v1/orders", headers=bearer(key))
         assert 'error="invalid_token"' in response.headers["WWW-Authenticate"]
@@ -214,9 +211,9 @@ async def test_a_quota_is_a_partners_over_all_its_keys_and_views(broker, tmp_pat
         settings = settings_in(tmp_path / "other", access="keys")
         async with serving(settings, broker.bootstrap, index=1) as other:
             await other.loaded()
-            async with asyncio.timeout(LIMIT_S):  # it is told within some seconds
-                while (await other.get("/v1/orders", headers=bearer(first)))[0].status != 429:
-                    await asyncio.sleep(0.05)
+            await other.until(  # it is told within some seconds
+                "/v1/orders", lambda response, _: response.status == 429, headers=bearer(first)
+            )
 
 
 # --- tokens ---
@@ -375,31 +372,37 @@ async def test_pages_of_named_origins_may_ask(broker, tmp_path):
         assert "Access-Control-Allow-Origin" not in response.headers
 
 
-async def test_a_view_answers_by_tls(broker, tmp_path):
+@pytest.fixture
+def certificate(tmp_path):
+    """(certificate, key) of this machine's own, as PEM files."""
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
         [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "1",
-        ]
-        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-        + ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")],
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+            *("-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
         check=True,
         capture_output=True,
     )
-    settings = settings_in(tmp_path, tls_cert_file=tmp_path / "cert.pem", tls_key_file=tmp_path / "key.pem")
+    return certificate, key
+
+
+async def test_a_view_answers_by_tls(broker, tmp_path, certificate):
+    settings = settings_in(tmp_path, tls_cert_file=certificate[0], tls_key_file=certificate[1])
     async with serving(settings, broker.bootstrap) as client:
-        trusted = ssl.create_default_context(cafile=tmp_path / "cert.pem")
+        trusted = ssl.create_default_context(cafile=certificate[0])
         address = client._base.replace("http:", "https:")
         async with (
             aiohttp.ClientSession() as session,
             session.get(address + "/livez", ssl=trusted) as response,
         ):
             assert await response.json() == {"status": "ok"}
+
+
+async def test_files_that_are_no_certificate_are_told(broker, tmp_path):
+    (tmp_path / "cert.pem").write_text("hello")
+    settings = settings_in(tmp_path, tls_cert_file=tmp_path / "cert.pem", tls_key_file=tmp_path / "cert.pem")
+    with pytest.raises(SettingsError, match="tls_cert_file"):
+        async with serving(settings, broker.bootstrap):
+            pass

@@ -167,6 +167,7 @@ async def test_what_an_actor_failed_on_goes_the_way_of_its_event_again(settings,
     async with at_work(settings, broker) as client:
         # given an event that did not get through, and a message of it on which the order's actor fails
         await client.write(placed("f1", "O-f", ("1", "tea-f", 1)))
+        await client.until("/v1/orders/O-f", lambda response, _: response.status == 200)
         confirmed = event("f2", "order.confirmed", "O-f", {}, source="oms")
         number, offset = await put(broker, ORDERS, "another", confirmed)
         origin = (INGRESS_TOPICS.index(ORDERS), number, offset)

@@ -61,7 +61,8 @@ async def export(client, *arguments, **variables):
 
 
 async def test_mismatches_as_files_are_all_pages_in_one(settings, broker, monkeypatch):
-    monkeypatch.setattr(reports, "SLICE_S", 0.0)  # a turn of the loop for each order
+    monkeypatch.setattr(reports, "SLICE_S", 0.0)  # a turn of the loop for every third order
+    monkeypatch.setattr(reports, "SLICE_ORDERS", 3)
     monkeypatch.setattr(reports, "CHUNK_BYTES", 1_000)
     async with at_work(settings, broker) as client:
         await sold(client)

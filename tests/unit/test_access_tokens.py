@@ -164,4 +164,6 @@ async def test_a_known_token_ends_with_its_time(issuer):
         known = await tokens.caller(token)
         assert await tokens.caller(token) is known
         wall.at_s = known.expires_ms / 1_000
-        assert await tokens.caller(token) is not known  # read anew, which is where it is found to have expired
+        assert (
+            await tokens.caller(token) is not known
+        )  # read anew, which is where it is found to have expired

@@ -398,3 +398,14 @@ def test_a_whole_order_is_planned_whole_and_then_kept(tea):
     assert tea.has("o1") == {}, "they are promised to o2"
     tea.fact(f.InventoryReceived(location="A", qty=3, supply_id="p1"))
     assert tea.has("o2") == {"A": 8}
+
+
+def test_where_nothing_has_a_date_what_is_set_aside_is_promised_to_nobody_behind(tea):
+    """That o1 must have all or nothing, and is served again at once, makes no difference to who is behind."""
+    tea.counted(A=2, B=2)
+    tea.demand("o1", 1, complete=True)
+    tea.demand("o3", 1)
+    tea.demand("o2", 3, single=True)
+    tea.counted(A=0)
+    assert (tea.has("o1"), tea.has("o2"), tea.has("o3")) == ({"B": 1}, {}, {})
+    assert (tea.promises("o2"), tea.promises("o3")) == ([], [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from springtide.app.commands.up import opened
 from springtide.app.settings import SettingsError, load
 
 
@@ -94,3 +95,30 @@ def test_a_password_is_not_shown():
     assert "hidden-in-the-sand" not in repr(settings)
     assert "hidden-in-the-sand" not in repr(settings.connection())
     assert settings.connection().sasl_password == "hidden-in-the-sand"
+
+
+def test_access_is_by_keys_unless_it_is_said_otherwise():
+    assert load().access == "keys"
+    assert load(access="open").access == "open"
+
+
+def test_a_demo_on_this_machine_is_open_unless_it_is_told_not_to_be():
+    assert opened(load()).access == "open"
+    assert opened(load(host="0.0.0.0")).access == "keys"
+    assert opened(load(access="keys")).access == "keys"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"oauth_jwks_url": "https://issuer.example/keys"}, "oauth_issuer"),
+        (
+            {"oauth_jwks_url": "http://issuer.example/keys", "oauth_issuer": "i", "oauth_audience": "a"},
+            "https",
+        ),
+        ({"tls_cert_file": "cert.pem"}, "tls_key_file"),
+    ],
+)
+def test_what_does_not_fit_together_is_told(given, told):
+    with pytest.raises(SettingsError, match=told):
+        load(**given)

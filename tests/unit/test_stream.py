@@ -307,3 +307,16 @@ async def test_what_can_not_be_streamed_is_said(story):
             assert (await view.refused(path))[0] == 400
         status, problem = await view.refused("/v1/stream/atp?sku=A", **{"Last-Event-ID": "yesterday"})
         assert (status, problem["errors"][0]["path"]) == (400, "Last-Event-ID")
+
+
+async def test_who_watched_before_there_was_anything_comes_back_with_what_it_was_given():
+    story = Story()
+    async with Watched(story).open() as view:
+        view.shown.follower.partitions[ATP][0].marker = -1  # as of a log in which no step has been taken
+        async with view.stream("/v1/stream/atp?sku=A") as client:
+            first = await client.event()
+        assert (first["event"], first["id"]) == ("problem", "atp/0:-1")
+        story.counted(0, "A", 3)
+        await view.tell()
+        async with view.stream("/v1/stream/atp?sku=A", first["id"]) as client:
+            assert (await client.event())["data"]["available_now"] == 3

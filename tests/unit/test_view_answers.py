@@ -198,7 +198,7 @@ def test_each_question_is_read(target, asked):
         ("/v1/atp/tea?max_staleness=" + "9" * 5_000, "max_staleness"),
         ("/v1/atp/tea?max_staleness=\u00b2", "max_staleness"),
         ("/v1/atp/tea?min_position=x", "min_position"),
-        ("/v1/atp/tea?min_position=orders/0:-1", "min_position"),
+        ("/v1/atp/tea?min_position=orders/0:-2", "min_position"),
         ("/v1/atp/tea?min_position=" + "a" * 9_000, "min_position"),
         ("/v1/atp/tea?min_position=" + ",".join(["a/0:1"] * 300), "min_position"),
         ("/v1/orders/O1?qty=1", "qty"),
@@ -231,6 +231,7 @@ def test_position_tokens_go_there_and_back():
     assert text == "inventory/0:12,orders/1:3"
     assert positions.parse(text) == {"orders/1": 3, "inventory/0": 12}
     assert positions.parse("orders/0:2,orders/0:5") == {"orders/0": 5}
+    assert positions.parse(positions.token({"atp/0": -1})) == {"atp/0": -1}  # where there is nothing yet
 
 
 # --- batches and tags ---
