@@ -159,7 +159,7 @@ class Grants(OpenSku):
                 lefts = fences.lefts(head, name, self.time_us, self.time_us + 1)
                 most -= fences.kept_from(cell.open, lefts, channel)
             if beside or name in plans or self.rooms.fenced(name):
-                most = min(most, self.rooms.room(name, channel, own)[0])
+                most = min(most, self.rooms.least(name, channel, own))
             if row.keeps_safety:
                 most -= cell.safety_stock
             found[name] = most - taken.get(name, 0)
@@ -175,7 +175,7 @@ class Grants(OpenSku):
         lefts = fences.lefts(self.head, None, self.time_us, self.time_us + 1)
         there = sum(self.head.cells[name].open for name in self.open_locations())
         most = there - fences.kept_from(there, lefts, channel)
-        most = min(most, self.rooms.room(None, channel, own)[0])
+        most = min(most, self.rooms.least(None, channel, own))
         most = max(0, most - taken)
         for name, units in found.items():
             found[name] = min(units, most)

@@ -204,8 +204,9 @@ class OpenSku:
             if len(scratch) >= INDEXED_MAX:
                 scratch.clear()
             ranks = scratch[self.key] = Ranks()
-            for _, row in self._rows.scan(self.key + b"\x00a"):
-                ranks.put(row)
+            if self.head.open_orders:
+                for _, row in self._rows.scan(self.key + b"\x00a"):
+                    ranks.put(row)
         return ranks
 
     def _dequeue(self, rank: Rank) -> None:
@@ -249,14 +250,18 @@ class OpenSku:
                 self._rows.put(WATCH_PREFIX + self.key, True)
             else:
                 self._rows.delete(WATCH_PREFIX + self.key)
-        self._rows.put(self.key, head)
         changed: list[Allocation] = []
-        ranks: Ranks | None = self._rows.scratch.get(self.key)
+        scratch = self._rows.scratch
+        ranks: Ranks | None = scratch.get(self.key)
+        if ranks is None and self._touched and not head.open_orders and len(scratch) < INDEXED_MAX:
+            ranks = scratch[self.key] = Ranks()  # all that is open here is touched: nothing to look up later
         for order_id, row in self._touched.items():
             is_open = row.is_open
             if ranks is not None:
                 ranks.put(row)
             was_open = self._was_open.get(order_id)
+            if is_open != bool(was_open):
+                head.open_orders += 1 if is_open else -1
             if was_open is not None and was_open != is_open:
                 self._rows.delete(self._row_key(order_id, was_open))
             self._rows.put(self._row_key(order_id, is_open), row)
@@ -264,6 +269,7 @@ class OpenSku:
                 if line.is_news:
                     changed.append(row)
                     break
+        self._rows.put(self.key, head)
         return changed
 
     def _close_dated(self) -> None:

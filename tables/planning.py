@@ -135,10 +135,39 @@ class Rooms:
             return [0] * self.count
         return dated.look_ahead(self._spare(location, channel, without))
 
+    def least(self, location: str | None, channel: str, without: Sequence[Plan] = ()) -> int:
+        """The least of `room`'s days, which is what may be taken today."""
+        if location is None or self.fenced(location):
+            return self.room(location, channel, without)[0]
+        if not self.network.place(location).open:
+            return 0
+        return self._least(location, without)
+
+    def _least(self, location: str, without: Sequence[Plan] = ()) -> int:
+        """The least spare of a location without fences: supply only adds, so it is today's, or that of a day
+        for which something is planned."""
+        level, today, last = self.level(location), self.today(location), self.count - 1
+        planned: dict[int, int] = {}
+        for by_day in self.days.plans.get(location, {}).values():
+            for day, units in by_day.items():
+                at = min(last, max(0, day - today))
+                planned[at] = planned.get(at, 0) + units
+        for day, where, units in without:
+            if where == location:
+                at = min(last, max(0, day - today))
+                planned[at] = planned.get(at, 0) - units
+        found, taken = level[0] - planned.get(0, 0), 0
+        for at in sorted(planned):
+            taken += planned[at]
+            found = min(found, level[at] - taken)
+        return found
+
     def breaks(self, location: str | None) -> list[tuple[int, int]]:
         """(index of the day, units) of each lack under what is planned at a location, or at all."""
         if location is not None and not self.network.place(location).open:
             return [(self.count - 1, 1 << 62)]
+        if location is not None and not self.fenced(location) and self._least(location) >= 0:
+            return []
         spare = self._spare(location, None, ())
         if min(spare) >= 0:
             return []

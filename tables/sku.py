@@ -164,6 +164,8 @@ class Head(msgspec.Struct, array_like=True, gc=False):
     """Whether there is a row by which a change of the network finds this SKU."""
     by_priority: bool = False
     """Whether the ranks of its orders count their priority."""
+    open_orders: int = 0
+    """Orders that are open here."""
 
     def cell(self, location: str) -> Cell:
         cell = self.cells.get(location)
