@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate
+from operator import sub
 
 from springtide.tables import calendar, dated, fences
 from springtide.tables.catalog import Network, Policy
@@ -108,6 +109,14 @@ class Rooms:
         """Level less all that is planned, and less what fences keep beyond that for channels but this one.
         None as channel: for all channels."""
         level = self.level(location)
+        if location is not None and not self.fenced(location):
+            changes = self._changes(location, without if channel is not None else ())
+            if not changes:
+                return level
+            planned_on = [0] * self.count
+            for at, more in changes.items():
+                planned_on[at] = more
+            return list(map(sub, level, accumulate(planned_on)))
         planned = {
             name: self._planned(location, name, without if name == channel else ())
             for name in self._channels(location)
@@ -146,7 +155,16 @@ class Rooms:
     def _least(self, location: str, without: Sequence[Plan] = ()) -> int:
         """The least spare of a location without fences: supply only adds, so it is today's, or that of a day
         for which something is planned."""
-        level, today, last = self.level(location), self.today(location), self.count - 1
+        level, planned = self.level(location), self._changes(location, without)
+        found, taken = level[0] - planned.get(0, 0), 0
+        for at in sorted(planned):
+            taken += planned[at]
+            found = min(found, level[at] - taken)
+        return found
+
+    def _changes(self, location: str, without: Sequence[Plan]) -> dict[int, int]:
+        """Place of a day after today -> units planned for it, of all channels."""
+        today, last = self.today(location), self.count - 1
         planned: dict[int, int] = {}
         for by_day in self.days.plans.get(location, {}).values():
             for day, units in by_day.items():
@@ -156,11 +174,7 @@ class Rooms:
             if where == location:
                 at = min(last, max(0, day - today))
                 planned[at] = planned.get(at, 0) - units
-        found, taken = level[0] - planned.get(0, 0), 0
-        for at in sorted(planned):
-            taken += planned[at]
-            found = min(found, level[at] - taken)
-        return found
+        return planned
 
     def breaks(self, location: str | None) -> list[tuple[int, int]]:
         """(index of the day, units) of each lack under what is planned at a location, or at all."""

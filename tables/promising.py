@@ -90,13 +90,24 @@ class Promising(Grants):
         rows.sort(key=lambda row: row.rank)
         order = self.network.nearest_first(list(head.cells))
         room = self._any_room()
+        before: list[Allocation] | None = None
+        aside: list[Plan] = []
+        passed = 0
         for row in rows:
+            if self.dated.soft:
+                # Those before it in rank are planned by now: what is kept from those behind them only grows.
+                if before is None:
+                    before = self._open_by_rank()
+                while passed < len(before) and before[passed].rank < row.rank:
+                    if not before[passed].is_firm:
+                        aside += [plan for line in before[passed].lines.values() for plan in line.plan]
+                    passed += 1
             for line in row.lines.values():
                 if not line.uncovered or not may_hope(row, line) or not line.queues:
                     continue
                 if not room and lead is None and not (line.plan or line.leads):
                     continue
-                if self._plan_line(row, line, order, lead):
+                if self._plan_line(row, line, order, lead, aside if self.dated.soft else []):
                     room = self._any_room()
 
     def _any_room(self) -> bool:
@@ -109,9 +120,12 @@ class Promising(Grants):
                     return True
         return False
 
-    def _plan_line(self, row: Allocation, line: Taken, order: list[str], lead: int | None) -> bool:
+    def _plan_line(
+        self, row: Allocation, line: Taken, order: list[str], lead: int | None, aside: list[Plan]
+    ) -> bool:
         """Finds days for what a line lacks; whether that changed anything. What was promised stays as it is,
-        unless all of it can be had sooner."""
+        unless all of it can be had sooner. `aside`: what is planned for those before the order in rank and
+        kept from nobody but those behind them."""
         before = footprint(row, bool(self.head.fences))
         old, firm = (line.plan, line.leads), row.is_firm
         single, max_splits = self._is_single(row), self._max_splits(row)
@@ -123,7 +137,6 @@ class Promising(Grants):
         else:
             middle = before
         short = line.uncovered - line.planned
-        aside = self._set_aside_before(row)
         found = self.rooms.find(row, line, short, single, max_splits, order, aside)
         if line.lot > 1:
             odd = (line.allocated + line.planned + sum(units for _, _, units in found)) % line.lot
@@ -140,17 +153,12 @@ class Promising(Grants):
         self._settle_row(row, middle)
         return (line.plan, line.leads) != old
 
-    def _set_aside_before(self, row: Allocation) -> list[Plan]:
-        """What is planned for those before an order in rank and kept from nobody but those behind them."""
-        if not self.dated.soft:
-            return []
-        found: list[Plan] = []
-        for order_id in dict.fromkeys([*self._ranks().hopes, *self._touched]):
-            other = self.allocation(order_id)
-            if other is not None and other is not row and other.rank < row.rank and not other.is_firm:
-                for line in other.lines.values():
-                    found += line.plan
-        return found
+    def _open_by_rank(self) -> list[Allocation]:
+        """Orders that may have what is planned for them kept from nobody but those behind them."""
+        found = [
+            self.allocation(order_id) for order_id in dict.fromkeys([*self._ranks().hopes, *self._touched])
+        ]
+        return sorted((row for row in found if row is not None), key=lambda row: row.rank)
 
     def _lead(self, line: Taken, lead: int, known: list[Plan], units: int, found: list[Plan]) -> list[Plan]:
         """What a line is promised for after the lead time: all that can't be had before."""

@@ -43,7 +43,9 @@ class Story:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def tell(self, at: float, name: str, subject: str, /, *, recorded: float | None = None, **data: Any) -> str:
+    def tell(
+        self, at: float, name: str, subject: str, /, *, recorded: float | None = None, **data: Any
+    ) -> str:
         """Adds an event; gives its id."""
         event_id = f"e{len(self.lines) + 1}"
         event = {

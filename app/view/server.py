@@ -6,7 +6,7 @@ import asyncio
 import gc
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Final
 
@@ -21,6 +21,7 @@ from springtide.app.view.follower import BACKOFF_S
 from springtide.app.view.view import View
 
 CLOSE_S: Final = 5.0
+CANCEL_AGAIN_S: Final = 1.0
 KEEP_ALIVE_S: Final = 75.0
 SWITCH_INTERVAL_S: Final = 0.0005
 
@@ -44,9 +45,19 @@ async def _following(view: View) -> None:
     try:
         await view.follower.run()
     finally:
-        for task in beside:
+        await _end(beside, CANCEL_AGAIN_S)
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]], again_s: float) -> None:
+    """Cancels until all have ended: a library that is just given an answer may swallow a cancellation."""
+    running: set[asyncio.Task[None]] = set(tasks)
+    while running:
+        for task in running:
             task.cancel()
-        await asyncio.wait(beside)
+        ended, running = await asyncio.wait(running, timeout=again_s)
+        for task in ended:
+            if not task.cancelled():
+                task.exception()  # it is too late for it to matter
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:
@@ -110,8 +121,6 @@ async def serve(
     finally:
         view.stopping = True
         await runner.cleanup()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(tasks, 5 * CANCEL_AGAIN_S)  # longer than what these wait for in their turn
         await view.log.close()
         _log.info("view ended", index=index)

@@ -162,3 +162,25 @@ def test_bench_needs_the_project_and_says_so(tmp_path):
     )
     assert done.returncode == 1
     assert "uv run springtide bench" in done.stderr
+
+
+def test_keys_are_made_listed_and_revoked_by_one_command():
+    done = springtide("keys", "--help")
+    assert done.returncode == 0
+    listed = [line.split()[0] for line in done.stdout.partition("Commands:")[2].splitlines() if line.strip()]
+    assert listed[:3] == ["create", "list", "revoke"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--scope", "atp:write"), "There is no scope 'atp:write'"),
+        (("--scope", "read", "--expires", "soon"), "--expires 'soon' can't be used"),
+        (("--scope", "read", "--expires", "2020-01-01T00:00:00Z"), "is past"),
+        (("--scope", "read", "--customer", ""), "The key can't be made"),
+    ],
+)
+def test_a_key_that_can_not_be_made_is_told_before_anything_is_asked(given, told, tmp_path):
+    done = springtide("keys", "create", "shop", *given, "--broker", "127.0.0.1:1", folder=tmp_path)
+    assert done.returncode == 2
+    assert told in done.stderr
