@@ -62,7 +62,7 @@ class Trade:
     def __init__(self, spec: TradeSpec, path: Path, count: int) -> None:
         began = time.monotonic()
         self.path = path
-        self.opening = spec.skus * spec.locations
+        self.opening = spec.opening_events
         self.count = write_file(spec, path, count)
         if self.count < count:
             raise BenchError(f"The trade has {self.count:,} events, {count:,} are needed: ask for fewer.")

@@ -27,7 +27,7 @@ from springtide.app.up.stack import Stack
 _FAUST: Final = "Faust exactly_once, a mere sum"
 _LOOK_EVERY_S: Final = 0.05
 _PATIENCE_S: Final = 60.0
-_KINDS: Final = ("gateway", "order", "sku")
+_KINDS: Final = ("gateway", "customer", "order", "sku")
 
 
 class ViewWatch:
@@ -95,10 +95,10 @@ def measure(args: argparse.Namespace) -> Report:
     skus = program.sized(args, args.skus, 10_000, 200)
     faust_events = program.sized(args, args.faust_events, 60_000, 2_000)
     rounds = program.rounds_of(args)
-    spec = TradeSpec(skus=skus, streams="main")
+    spec = TradeSpec(skus=skus, streams=args.streams)
     report = Report("pipeline")
     with tempfile.TemporaryDirectory(prefix="springtide-trade-") as folder:
-        trade = live.Trade(spec, Path(folder) / "trade", spec.skus * spec.locations + rounds * events)
+        trade = live.Trade(spec, Path(folder) / "trade", spec.opening_events + rounds * events)
         with live.stack(workers=0, views=1) as stack:
             trade.load(stack.connection, trade.opening)
             opening = live.backlog(stack, trade.opening)
@@ -116,7 +116,8 @@ def measure(args: argparse.Namespace) -> Report:
     assert not isinstance(ours, LeftOut)
     faust_rate = None if isinstance(theirs, LeftOut) else median(theirs, "events_per_s")
     rate = median(ours, "events_per_s")
-    report.add("main job", rate, "events/s", target=">= 5 x", peer=_FAUST, peer_value=faust_rate)
+    target = ">= 5 x" if args.streams == "main" else ">= 4 x"
+    report.add("main job", rate, "events/s", target=target, peer=_FAUST, peer_value=faust_rate)
     report.add("CPU of the worker", median(ours, "cpu_us_per_event"), "us/event")
     report.add("CPU of the view", median(ours, "view_cpu_us_per_event"), "us/event")
     report.add("CPU of the broker", median(ours, "broker_cpu_us_per_event"), "us/event")
@@ -138,6 +139,12 @@ def main() -> None:
     parser = program.options(__doc__)
     parser.add_argument("--events", type=int, help="events of a round (200,000)")
     parser.add_argument("--skus", type=int, help="SKUs of the trade, in 4 locations (10,000)")
+    parser.add_argument(
+        "--streams",
+        choices=("main", "all"),
+        default="main",
+        help="orders, inventory and shipments (main), or all streams; all has its target at 4 x",
+    )
     parser.add_argument("--faust-events", type=int, help="events that Faust gets (60,000)")
     program.run(parser, measure)
 

@@ -176,6 +176,13 @@ class Rooms:
                 planned[at] = planned.get(at, 0) - units
         return planned
 
+    def _has_more(self, location: str, without: Sequence[Plan]) -> bool:
+        """Whether anything more can be planned at a location on any day; True where fences make it hard to
+        tell. Room only grows from day to day, so the last one has the most."""
+        if self.fenced(location):
+            return True
+        return self.level(location)[-1] > sum(self._changes(location, without).values())
+
     def breaks(self, location: str | None) -> list[tuple[int, int]]:
         """(index of the day, units) of each lack under what is planned at a location, or at all."""
         if location is not None and not self.network.place(location).open:
@@ -231,6 +238,8 @@ class Rooms:
         rooms: dict[str, list[int]] = {}
         starts: dict[str, int] = {}
         for name in places:
+            if not self._has_more(name, beside):
+                continue
             room = self.room(name, channel, beside)
             if row.keeps_safety and name in self.head.cells:
                 kept = self.head.cells[name].safety_stock
