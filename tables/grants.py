@@ -34,7 +34,7 @@ class Grants(OpenSku):
     def _keep_whole(self, row: Allocation) -> None:
         """Who takes all or nothing keeps no part: it waits with nothing, but for what a warehouse works on.
         Otherwise two could keep for ever what the other one needs."""
-        whole_row = row.parked or (row.complete and row.waits)
+        whole_row = row.parked or (row.complete and any(line.uncovered for line in row.lines.values()))
         if not row.tracked or not (whole_row or self._is_single(row)):
             return
         for line in row.lines.values():

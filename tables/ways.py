@@ -223,7 +223,8 @@ def settle_substitutes(
             ways.short = wanted  # until the SKU has all of it, since it may lack another line's units
             touched[line.sku] = None
             for sku, leg in subs:
-                if leg.given:
+                # One that gives nothing may have parts for another line by now.
+                if leg.given or (sku in needs and any(name != line.line_id for name in needs[sku].lines)):
                     touched[sku] = None
                     if short:
                         leg.given = leg.asked = 0

@@ -77,6 +77,7 @@ class Answering(Asking):
                 order.about.ship_complete,
                 self.now_us,
                 lambda sku: order.told(sku, line_id),
+                lambda sku: sku in order.needs and any(name != line_id for name in order.needs[sku].lines),
             )
 
     def _pending(self, line: OrderLine) -> bool:

@@ -83,7 +83,7 @@ def trim(line: Line) -> None:
 
 def all_or_nothing(wish: Wish, single: bool) -> None:
     """Who must have all of it keeps no part, but for what a warehouse works on."""
-    nothing = wish.parked or (wish.complete and wish.waits())
+    nothing = wish.parked or (wish.complete and any(line.lacks() for line in wish.lines.values()))
     for line in wish.lines.values():
         if nothing or (single and line.short() and line.cap is None):
             give_back(line, sum(line.cells.values()))

@@ -45,11 +45,11 @@ class Applying(OrderActs, ParcelActs, MoneyActs):
         if self.heard and net > 0 and all(promised):
             self.reach("promise_set")
         before, order.status = order.status, order.header()
-        if order.status == "CLOSED" != before:
+        if order.status == "CLOSED":
             self.mark("reopened", None)
             stamp = (order.settled_us(), self.recorded_us, self.event_id)
             self.mark("closed", Due(False, False, stamp))
-        elif before == "CLOSED" != order.status:
+        elif before == "CLOSED":
             self.mark("closed", None)
             self.reach("reopened")
         order.changed_us = max(order.changed_us, self.at_us)

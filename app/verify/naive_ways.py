@@ -197,11 +197,18 @@ def give_back(made: Makeup, sku: str, wanted: int, shipped: Units, told: Answers
 
 
 def ask_others(
-    made: Makeup, sku: str, wanted: int, complete: bool, now_us: int, told: Answers
+    made: Makeup,
+    sku: str,
+    wanted: int,
+    complete: bool,
+    now_us: int,
+    told: Answers,
+    has_others: Callable[[str], bool],
 ) -> dict[str, None]:
     """Once all have answered: what is short is asked of each in turn; the own is asked for the rest each time.
-    A basket first takes parts of its own to see whether all together have enough. What no supply of the own
-    will cover waits at its successor."""
+    A basket first takes parts of its own to see whether all together have enough, and gives them back at the end,
+    also what other lines got meanwhile of a SKU that was asked (`has_others`). What no supply of the own will
+    cover waits at its successor."""
     ask: dict[str, None] = {}
     for part in made.others():
         if not part.queued:
@@ -233,10 +240,10 @@ def ask_others(
         if made.probes:
             made.probes = False
             made.short = wanted  # until the own has all of it: what lacks may be another line's
-            covering = [part for part in made.others() if part.given]
-            for part in covering if short else ():
+            asked = [part for part in made.others() if part.given or has_others(part.sku)]
+            for part in asked if short else ():
                 part.given = part.asked = 0
-            return {sku: None} | {part.sku: None for part in covering}
+            return {sku: None} | {part.sku: None for part in asked}
     left = wanted - sum(part.given for part in made.others())
     nowhere = left - max(own.allocated, sum(units for _, _, units in own.promises))
     for part in made.others():

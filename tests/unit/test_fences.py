@@ -157,3 +157,15 @@ def test_plans_keep_to_fences(tea):
     assert tea.promises("o1") == [(5, "A", 6)]
     tea.demand("o2", want("1", 4, day=5), channel="shop")
     assert tea.promises("o2") == [(5, "A", 4)]
+
+
+def test_units_that_left_before_their_order_asked_are_used_of_its_fence_and_leave_more_to_others(tea):
+    """5 lie there, all kept for web. That o1 of web had the one that left makes it 4: one is shared."""
+    tea.counted(A=6)
+    tea.fact(fence("web", 5))
+    tea.fact(f.InventoryIssued(location="A", qty=1, order_id="o1"))
+    tea.demand("o2", 3, channel="shop")
+    assert (tea.has("o2"), tea.lacks("o2")) == ({}, 3)
+    tea.demand("o1", 1, channel="web")
+    assert tea.head.fences["* web"].used == 1
+    assert (tea.has("o2"), tea.lacks("o2")) == ({"A": 1}, 2)

@@ -409,3 +409,12 @@ def test_where_nothing_has_a_date_what_is_set_aside_is_promised_to_nobody_behind
     tea.counted(A=0)
     assert (tea.has("o1"), tea.has("o2"), tea.has("o3")) == ({"B": 1}, {}, {})
     assert (tea.promises("o2"), tea.promises("o3")) == ([], [])
+
+
+def test_a_whole_order_for_later_keeps_no_part_that_came_back(tea):
+    tea.counted(A=5)
+    tea.demand("o1", want("1", 2, day=3, shipped={"A": 1}), complete=True, shipments=(("s1", "A", 1),))
+    tea.demand("o1", want("1", 2, day=3), complete=True)
+    assert tea.has("o1") == {}
+    tea.clock(3 * DAY)
+    assert tea.has("o1") == {"A": 2}

@@ -261,6 +261,19 @@ def test_all_is_given_back_where_they_have_not_enough_together(whole: OrderStage
     assert quantities(whole) == (5, 0)
 
 
+def test_a_substitute_that_had_nothing_keeps_no_part_for_a_line_of_its_own() -> None:
+    whole = OrderStage("o1", old(substitutes=(instead("six", 6),)))
+    whole.fact("order.placed", placed(("1", "old", 5), ("2", "six", 3), ship_complete=True))
+    whole.answer("six", ("2", {}, 3), ("1", {}, 0))
+    whole.answer("old", ("1", {}, 5))
+    whole.answer("old", ("1", {"A": 2}, 3))
+    assert (whole.wants("six"), whole.asked("six").complete) == ({"1": 18, "2": 3}, False)
+    whole.answer("six", ("2", {"A": 2}, 1), ("1", {}, 0))
+    whole.answer("six", ("2", {"A": 2}, 1), ("1", {}, 0))
+    assert (whole.wants("old"), whole.asked("old").complete) == ({"1": 5}, True)
+    assert (whole.wants("six"), whole.asked("six").complete) == ({"1": 0, "2": 3}, True)
+
+
 def test_a_revision_uses_what_is_known_then(order: OrderStage) -> None:
     order.answer("old", ("1", {"A": 2}, 3))
     order.answer("six", ("1", {"A": 18}, 0))

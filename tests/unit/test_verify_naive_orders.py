@@ -83,6 +83,20 @@ def test_the_header_is_the_first_rule_that_holds(story, status, versions):
     assert [change.version for change in outcome.changes] == list(range(1, versions + 1))
 
 
+def test_it_is_closed_since_the_last_of_its_facts_in_whichever_order_they_came():
+    """Its second shipment arrives when it is closed already."""
+    bill = f.InvoicePosted(
+        invoice_id="i", lines=(f.AmountLine(line_id="1", qty=5, amount="5.00"),), total="5.00", currency="EUR"
+    )
+    arrives = ("parcel.scanned", scanned("delivered"))
+    again = ("parcel.scanned", f.ParcelScanned(shipment_id="t", tracking="t", status="delivered"))
+    order, outcome = follow(
+        ONE, ("shipment.shipped", shipped(("1", "tea", 5))), arrives, ("invoice.posted", bill), again
+    )
+    assert [change.status for change in outcome.changes][-2:] == ["CLOSED", "CLOSED"]
+    assert [mark.occurred_us for mark in order.marks if mark.name == "closed"] == [4]
+
+
 def test_an_order_asks_each_sku_for_totals_with_a_rising_number():
     _, outcome = follow(
         ("order.placed", placed(("1", "tea", 5), ("2", "pot", 1))),
