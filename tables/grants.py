@@ -202,6 +202,10 @@ class Grants(OpenSku):
                 chosen[line.line_id] = cells
                 for location, units in cells.items():
                     taken[location] = taken.get(location, 0) + units
+                if sum(cells.values()) == line.uncovered:
+                    given += line.plan  # it is promised nothing any more, wherever that was
+                    continue
+                for location, units in cells.items():
                     rest = units
                     for day, where, planned in line.plan:
                         used = min(rest, planned) if where == location else 0

@@ -206,7 +206,9 @@ def grants(sku: NaiveSku, wish: Wish, left: Mapping[str, int]) -> dict[str, Unit
         if cells:
             found[line_id] = cells
             taken = added(taken, cells)
-            given += used_up(line.plan, cells)[0]
+            # Who gets all that it lacks is promised nothing any more.
+            whole = sum(cells.values()) == line.lacks()
+            given += line.plan if whole else used_up(line.plan, cells)[0]
     return found
 
 

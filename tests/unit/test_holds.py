@@ -273,3 +273,19 @@ def test_a_sku_takes_so_many_holds_and_no_more(tea, monkeypatch):
     tea.fact(f.HoldReleased(hold_id="h1"))
     tea.fact(hold("h4", 1))
     assert tea.figure("held") == 2
+
+
+def test_a_hold_that_frees_units_serves_who_waits_for_all_of_them_whatever_it_was_promised_where() -> None:
+    # given 6 free units of which one is held for o2, and o1 that wants 4 and 2, all or nothing
+    tea = SkuStage("tea")
+    tea.fact(f.InventoryReceived(location="A", qty=1))
+    tea.fact(f.InventoryReceived(location="B", qty=5))
+    tea.fact(f.HoldPlaced(hold_id="h", qty=1, ttl_s=100, owner="cart"))
+    tea.fact(f.HoldConverted(hold_id="h", order_id="o2", line_id="2"))
+    tea.demand("o1", want("1", 4), want("4", 2), complete=True, placed_s=0)
+    assert tea.has("o1", "1") == {}
+    # when o2 comes and has no such line here, so that the held unit becomes free
+    tea.demand("o2", want("1", 3), complete=True, placed_s=0)
+    # then o1 has all it wants
+    assert sum(tea.has("o1", "1").values()) == 4
+    assert sum(tea.has("o1", "4").values()) == 2
