@@ -34,6 +34,7 @@ from springtide.app.engine.transport import BatchSchema, BatchTransport, NoTable
 from springtide.app.settings import Settings
 
 # Faust's consumer has a thread of its own, which must not wait for a slice of the actors' loop.
+STOP_AFTER_FAILURE_S: Final = 5.0
 SWITCH_INTERVAL_S: Final = 0.0005
 # Rows and records live long and refer to nothing that could come back to them: looking for cycles among
 # them every few hundred allocations is a tenth of the time.
@@ -131,7 +132,7 @@ class Worker:
                 for task in [*waits, observing]:
                     task.cancel()
             await self.host.revoke()
-            await self.app.stop()
+            await self._stop()
         finally:
             await self._log.close()
         if self.host.failure is not None:
@@ -139,6 +140,19 @@ class Worker:
         crash = self.app.crash_reason
         if crash is not None:
             raise WorkerFailed(f"Faust ended with {type(crash).__name__}: {crash}")
+
+    async def _stop(self) -> None:
+        """Stops Faust. After a failure that must not take long: a consumer that stood still can keep its thread
+        for a minute, and all that is lost by an end at once is that minute."""
+        failed = self.host.failure is not None
+        try:
+            async with asyncio.timeout(STOP_AFTER_FAILURE_S if failed else None):
+                await self.app.stop()
+        except TimeoutError:
+            if not failed:
+                raise
+            _log.error("worker ends at once", why=f"{type(self.host.failure).__name__}: {self.host.failure}")  # noqa: TRY400
+            os._exit(1)
 
     async def _observe(self) -> None:
         while True:

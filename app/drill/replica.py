@@ -120,6 +120,8 @@ def sku_difference(picture: Mapping[str, Any], answer: Mapping[str, Any]) -> str
         if stands.get(place, nothing) != due.get(place, nothing):
             return f"at {place} it answers {stands.get(place)}, recomputed {due.get(place)}"
     total = {name: sum(figures[name] for figures in due.values()) for name in _FIGURES}
+    closed = [one["location"] for one in answer["locations"] if not one.get("open", True)]
+    total["available_now"] -= sum(due[place]["available_now"] for place in closed if place in due)
     total["backordered"] += picture["backordered"]
     total["available_now"] -= picture["backordered"]
     if not due:
