@@ -151,7 +151,7 @@ class Worker:
         except TimeoutError:
             if not failed:
                 raise
-            _log.error("worker ends at once", why=f"{type(self.host.failure).__name__}: {self.host.failure}")  # noqa: TRY400
+            _log.error("worker ends at once", why=f"{type(self.host.failure).__name__}: {self.host.failure}")
             os._exit(1)
 
     async def _observe(self) -> None:
