@@ -144,15 +144,16 @@ class Worker:
     async def _stop(self) -> None:
         """Stops Faust. After a failure that must not take long: a consumer that stood still can keep its thread
         for a minute, and all that is lost by an end at once is that minute."""
-        failed = self.host.failure is not None
-        try:
-            async with asyncio.timeout(STOP_AFTER_FAILURE_S if failed else None):
-                await self.app.stop()
-        except TimeoutError:
-            if not failed:
-                raise
-            _log.error("worker ends at once", why=f"{type(self.host.failure).__name__}: {self.host.failure}")
+        failure = self.host.failure
+        stopping = asyncio.create_task(self.app.stop())
+        # Not by `asyncio.timeout`: Faust takes a cancellation for the end, while its thread lives on.
+        await asyncio.wait([stopping], timeout=None if failure is None else STOP_AFTER_FAILURE_S)
+        if not stopping.done():
+            _log.error("worker ends at once", why=f"{type(failure).__name__}: {failure}")
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
             os._exit(1)
+        stopping.result()
 
     async def _observe(self) -> None:
         while True:
