@@ -95,20 +95,6 @@ def test_a_rush_grants_exactly_what_there_is(tmp_path, how):
     assert left(folder) == []
 
 
-def test_each_change_of_each_order_comes_to_a_receiver_that_fails(tmp_path):
-    folder = tmp_path / "drill"
-    drill = start(folder, "--down", "6", "--rate", "100", "--json", name="push")
-    try:
-        told, progress = drill.communicate(timeout=LIMIT_S)
-    finally:
-        drill.kill()
-    assert drill.returncode == 0, progress + told
-    found = json.loads(told)
-    assert (found["ok"], found["missing"], found["unknown"], found["out_of_order"]) == (True, 0, 0, [])
-    assert found["changes"] == found["delivered"] > 0
-    assert left(folder) == []
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_drill_that_is_stopped_leaves_no_process(tmp_path, number):
     folder = tmp_path / "drill"
