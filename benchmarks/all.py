@@ -14,19 +14,9 @@ import sys
 from typing import Any, Final
 
 from benchmarks.harness import BenchError, ended_by_sigterm, run_program, say
+from springtide.app.commands import bench
 
-NAMES: Final = (
-    "engine",
-    "pipeline",
-    "hot-sku",
-    "latency",
-    "http",
-    "atp",
-    "orders",
-    "push",
-    "recovery",
-    "memory",
-)
+NAMES: Final = tuple(name for name in bench.NAMES if name != "all")
 _TIMEOUT_S: Final = 3_600.0
 
 

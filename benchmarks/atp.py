@@ -29,7 +29,7 @@ from benchmarks.report import LeftOut, Report
 from springtide.agents.sku import SkuActor
 from springtide.agents.work import Meta, Timers, Work
 from springtide.app.engine.memory_store import MemoryStore
-from springtide.app.trade.emission import Emission
+from springtide.app.trade.emission import Emission, event
 from springtide.app.trade.load import load
 from springtide.codecs import facts as f
 from springtide.codecs.messages import Demand, DemandLine, Fact, digest, encode, encode_data
@@ -44,6 +44,7 @@ _BATCH_RPS: Final = 20
 _CONNECTIONS: Final = 64
 _TODAY: Final = date(2026, 3, 2)
 _NOW_US: Final = (_TODAY - date(1970, 1, 1)).days * DAY_US + 6 * 3_600_000_000
+_TIME: Final = f"{_TODAY.isoformat()}T06:00:00Z"
 _RETENTION_US: Final = 7 * DAY_US
 
 
@@ -225,12 +226,12 @@ def _world(skus: int) -> Iterator[Emission]:
         sku = _sku(number)
         for place in ("BER", "HAM"):
             data: dict[str, Any] = {"location": place, "on_hand": 100, "basis": "includes_committed"}
-            yield _event("inventory", "inventory.counted", "wms", sku, f"{sku} {place}", data)
+            yield event("inventory.counted", "wms", sku, f"{sku} {place}", _TIME, data)
             for days in range(1, 80, 8):
                 due = (_TODAY + timedelta(days=days)).isoformat()
                 name = f"{sku}-{place}-{days}"
                 data = {"supply_id": name, "location": place, "qty": 10, "due": due, "firmness": "firm"}
-                yield _event("inventory", "supply.scheduled", "erp", sku, name, data)
+                yield event("supply.scheduled", "erp", sku, name, _TIME, data)
         for days in range(2, 82, 4):
             order_id = f"{sku}-{days}"
             ships = (_TODAY + timedelta(days=days)).isoformat()
@@ -242,20 +243,7 @@ def _world(skus: int) -> Iterator[Emission]:
                 "currency": "EUR",
                 "lines": [line],
             }
-            yield _event("orders", "order.placed", "oms", order_id, order_id, data)
-
-
-def _event(topic: str, fact: str, source: str, subject: str, event_id: str, data: dict[str, Any]) -> Emission:
-    event = {
-        "specversion": "1.0",
-        "id": event_id,
-        "source": source,
-        "type": f"springtide.{fact}.v1",
-        "subject": subject,
-        "time": f"{_TODAY.isoformat()}T06:00:00Z",
-        "data": data,
-    }
-    return Emission(topic, subject.encode(), json.dumps(event).encode(), ())
+            yield event("order.placed", "oms", order_id, order_id, _TIME, data)
 
 
 def main() -> None:

@@ -22,10 +22,11 @@ from benchmarks import http_load, live, program
 from benchmarks.harness import BenchError, say
 from benchmarks.peers import bare_aiohttp
 from benchmarks.report import Report
-from springtide.app.trade.emission import Emission
+from springtide.app.trade.emission import Emission, event
 from springtide.app.trade.load import load
 from springtide.app.up.stack import Stack
 
+_TIME: Final = "2026-03-02T06:00:00Z"
 _FACTS: Final = 200
 _LONG_ORDERS: Final = 20
 _RPS: Final = 20
@@ -98,10 +99,10 @@ def _world(orders: int) -> Iterator[Emission]:
         if number % 10 == 1:
             line = {"line_id": "1", "sku": "A", "qty": 2}
             data: dict[str, Any] = {"shipment_id": f"S-{number}", "location": "BER", "lines": [line]}
-            yield _event("shipments", "shipment.shipped", "wms", order_id, f"ship {number}", data)
+            yield event("shipment.shipped", "wms", order_id, f"ship {number}", _TIME, data)
         elif number % 10 == 2:
             data = {"hold_id": f"H-{number}", "reason": "credit_hold"}
-            yield _event("orders", "order.hold_placed", "oms", order_id, f"hold {number}", data)
+            yield event("order.hold_placed", "oms", order_id, f"hold {number}", _TIME, data)
     for number in range(_LONG_ORDERS):
         order_id = f"LONG-{number:03d}"
         yield _placed(order_id, number)
@@ -111,7 +112,7 @@ def _world(orders: int) -> Iterator[Emission]:
                 "tracking": f"T{scan % 20}",
                 "status": ("in_transit", "out_for_delivery", "attempted")[scan // 20 % 3],
             }
-            yield _event("shipments", "parcel.scanned", "carrier", order_id, f"{order_id} {scan}", data)
+            yield event("parcel.scanned", "carrier", order_id, f"{order_id} {scan}", _TIME, data)
 
 
 def _placed(order_id: str, number: int) -> Emission:
@@ -124,20 +125,7 @@ def _placed(order_id: str, number: int) -> Emission:
         "lines": [{"line_id": "1", "sku": f"SKU-{number % 10_000:05d}", "qty": 2}],
         **({"promised_by": "2026-03-01"} if number % 50 == 0 else {}),
     }
-    return _event("orders", "order.placed", "oms", order_id, f"place {order_id}", data)
-
-
-def _event(topic: str, fact: str, source: str, subject: str, event_id: str, data: dict[str, Any]) -> Emission:
-    event = {
-        "specversion": "1.0",
-        "id": event_id,
-        "source": source,
-        "type": f"springtide.{fact}.v1",
-        "subject": subject,
-        "time": "2026-03-02T06:00:00Z",
-        "data": data,
-    }
-    return Emission(topic, subject.encode(), json.dumps(event).encode(), ())
+    return event("order.placed", "oms", order_id, f"place {order_id}", _TIME, data)
 
 
 def main() -> None:

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import aiohttp
-import msgspec
 
 from springtide.app.broker.connection import BrokerConnection
 from springtide.app.drill.traffic import Traffic
-from springtide.app.trade.emission import Emission, stamp
+from springtide.app.trade.emission import Emission, event, stamp
 from springtide.app.trade.generate import generate
 from springtide.app.trade.load import LoadProgress, load
 from springtide.app.trade.spec import TradeSpec
@@ -29,7 +28,6 @@ AGAIN_SHARE: Final = 0.02
 _ANSWER_S: Final = 30.0
 _AGAIN_S: Final = 0.5
 _TRIES_MAX: Final = 120
-_encode: Final = msgspec.json.Encoder().encode
 
 
 def order_ids(orders: int) -> list[str]:
@@ -156,7 +154,7 @@ class PromiseRush(Rush):
 
 def _counted(units: int, at_ms: int) -> Emission:
     data = {"location": LOCATION, "on_hand": units, "basis": "includes_committed"}
-    return _event("inventory", "inventory.counted", "wms/rush", "count", SKU, at_ms, data)
+    return event("inventory.counted", "wms/rush", SKU, "count", stamp(at_ms), data)
 
 
 def _told(share: list[str], producer: int, seed: int, at_ms: int) -> Iterator[Emission]:
@@ -172,15 +170,14 @@ def _told(share: list[str], producer: int, seed: int, at_ms: int) -> Iterator[Em
             "lines": [{"line_id": "1", "sku": SKU, "qty": 1}],
         }
         source = f"oms/{producer}"
-        told = _event("orders", "order.placed", source, order_id, order_id, at_ms + number, data)
+        time = stamp(at_ms + number)
+        told = event("order.placed", source, order_id, order_id, time, data)
         yield told
         luck = chance.random()
         if luck < DUPLICATE_SHARE:
             later.append((number + chance.randrange(1, 20), told))
         elif luck < DUPLICATE_SHARE + AGAIN_SHARE:
-            again = _event(
-                "orders", "order.placed", source, f"{order_id}/again", order_id, at_ms + number, data
-            )
+            again = event("order.placed", source, order_id, f"{order_id}/again", time, data)
             later.append((number + chance.randrange(1, 20), again))
         while later and min(later, key=_due)[0] <= number:
             first = min(later, key=_due)
@@ -192,21 +189,6 @@ def _told(share: list[str], producer: int, seed: int, at_ms: int) -> Iterator[Em
 
 def _due(entry: tuple[int, Emission]) -> int:
     return entry[0]
-
-
-def _event(
-    topic: str, fact: str, source: str, event_id: str, subject: str, at_ms: int, data: dict[str, Any]
-) -> Emission:
-    event = {
-        "specversion": "1.0",
-        "id": event_id,
-        "source": source,
-        "type": f"springtide.{fact}.v1",
-        "subject": subject,
-        "time": stamp(at_ms),
-        "data": data,
-    }
-    return Emission(topic, subject.encode(), _encode(event), ())
 
 
 def judged(granted: dict[str, int], replayed: dict[str, int], orders: int, units: int) -> list[str]:
