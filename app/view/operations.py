@@ -40,6 +40,9 @@ OPERATIONS: Final = (
         "GET", "/v1/exceptions", scopes.EXCEPTIONS_READ, "What could not be applied, by impact", bound=False
     ),
     Operation(
+        "GET", "/v1/exceptions/actions", scopes.EXCEPTIONS_READ, "Who did what about exceptions", bound=False
+    ),
+    Operation(
         "POST", "/v1/exceptions/{id}:replay", scopes.EXCEPTIONS_WRITE, "Apply an exception again", bound=False
     ),
     Operation(
