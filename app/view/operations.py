@@ -115,5 +115,7 @@ PAGES: Final[Mapping[str, str | None]] = {
 }
 """Pages for people, and a scope where one is needed: what a page shows it asks the API for, as who opened it."""
 
-PAGE_DEEDS: Final[Mapping[str, str | None]] = {}
+PAGE_DEEDS: Final[Mapping[str, str | None]] = dict.fromkeys(
+    ("/exceptions/replay", "/exceptions/discard", "/exceptions/many"), scopes.EXCEPTIONS_WRITE
+)
 """Where pages' own forms are sent (POST), and the scope that is needed."""
