@@ -278,7 +278,22 @@ def dead_letter(**given):
             ],
         },
         "place": {"topic": "shipments", "partition": 0, "offset": 17},
-        "value": '{"id":"e-17","data":{"shipment_id":"S-1"}}',
+        "value": '{"specversion":"1.0","id":"e-17","data":{"shipment_id":"S-1"}}',
+    } | given
+
+
+def done(**given):
+    """Something that was done about an exception."""
+    return {
+        "id": "inventory/1/4",
+        "action": "replayed",
+        "by": "service desk",
+        "at": "2026-03-02T07:10:00Z",
+        "reason": "a text, not a number",
+        "source": "wms/ber",
+        "event_id": "e-4",
+        "mended": True,
+        "positions": {"inventory/1": 9},
     } | given
 
 
@@ -374,6 +389,7 @@ def answers():
         },
         "/v1/orders": {"orders": [listed(n) for n in range(1, 21)], "cursor": "NEXT"},
         "/v1/exceptions": {"exceptions": [dead_letter()], "cursor": None},
+        "/v1/exceptions/actions": {"actions": [done()], "cursor": None},
         "/v1/at-risk": {"promises": [broken_promise()], "cursor": None},
         "/v1/finance/mismatches": {
             "mismatches": [
@@ -414,7 +430,7 @@ class PageServer:
 
     def app(self):
         app = web.Application()
-        app.router.add_get("/v1/{tail:.*}", self._answer)
+        app.router.add_route("*", "/v1/{tail:.*}", self._answer)
         add_pages(app, Pulse(self._look), Workers(self._workers))
         return app
 
