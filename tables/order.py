@@ -189,9 +189,12 @@ class Shipment(msgspec.Struct, array_like=True, gc=False):
         return self.packed or self.picked or self.released
 
     def at_work(self, line_id: str) -> int:
-        """Units of a line that are released or beyond, what has left not counted in."""
+        """Units of a line that a warehouse works on, or that have left. It works on no more than it finds, and
+        once the shipment has left on none that it went without."""
+        if self.shipped:
+            return self.shipped.get(line_id, 0)
         return max(
-            self.released.get(line_id, 0),
+            self.released.get(line_id, 0) - self.short.get(line_id, 0),
             self.picked.get(line_id, 0),
             self.packed.get(line_id, 0),
         )

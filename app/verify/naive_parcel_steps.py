@@ -60,7 +60,7 @@ class ParcelActs(Asking):
                 self.note("restated_differently")
         parcel.stated[step] = before | {name: max(n, before.get(name, 0)) for name, n in stated.items()}
         released = parcel.stated.get("released", {})
-        beyond = any(units > released.get(line_id, 0) for line_id, units in stated.items())
+        beyond = any(units > released.get(x, 0) - parcel.short.get(x, 0) for x, units in stated.items())
         if step in ("released", "shipped") or parcel.delivered() or beyond:
             self.ask_for(parcel)
         self._mark_ways()
@@ -105,7 +105,11 @@ class ParcelActs(Asking):
     def _pick_short(self, d: f.PickShort) -> None:
         parcel = self._parcel(d.shipment_id)
         parcel.heard.append(("short", self.stamp))
-        parcel.short[d.line_id] = parcel.short.get(d.line_id, 0) + d.qty
+        before = parcel.short.get(d.line_id, d.qty)
+        if before != d.qty:
+            self.note("restated_differently")
+        parcel.short[d.line_id] = max(before, d.qty)
+        self.ask_for(parcel)
 
     def _mark_ways(self) -> None:
         """All milestones of all parcels, from the beginning."""

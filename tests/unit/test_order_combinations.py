@@ -577,6 +577,77 @@ def test_shipped_before_released_infers_the_release() -> None:
     assert marks(story.order("O1"), "released_to_warehouse") == [(moment(0.5), False, False)]
 
 
+# --- what a warehouse works on ---
+
+
+def test_a_short_pick_is_shipped_from_elsewhere() -> None:
+    story = Story()
+    story.place("BER", 1)
+    story.place("MUC", 2)
+    story.counted(0.1, "A", 4)
+    story.placed(0.2, "O1", line("A", 4))
+    story.shipment(1, "released", "O1", "S1", ("1", "A", 4))
+    story.tell(1.1, "pick.short", "O1", shipment_id="S1", line_id="1", qty=1)
+    body = story.order("O1")
+    assert (body["status"], body["delay"]["cause"]) == ("IN_FULFILMENT", "pick_short")
+    story.shipment(1.2, "shipped", "O1", "S1", ("1", "A", 3))
+    body = story.order("O1")
+    assert (body["status"], ledger(body)["shipped"]) == ("PARTIALLY_SHIPPED", 3)
+    story.counted(1.3, "A", 0)
+    assert ledger(story.order("O1"))["backordered"] == 1
+    story.received(2, "A", 5, location="MUC")
+    body = story.order("O1")
+    assert (ledger(body)["allocated"], ledger(body).get("backordered", 0)) == (4, 0)
+    story.shipment(3, "shipped", "O1", "S2", ("1", "A", 1), location="MUC")
+    body = story.order("O1")
+    assert (body["status"], kinds(body)) == ("SHIPPED", [])
+
+
+def test_a_shipment_that_left_without_cancelled_units_keeps_none() -> None:
+    story = one_line(4, stock=4)
+    story.shipment(1, "released", "O1", "S1", ("1", "A", 4))
+    cancel(story, 1.5, ("1", 2))
+    body = story.order("O1")
+    assert (body["status"], ledger(body)["allocated"], ledger(body)["released"]) == ("IN_FULFILMENT", 2, 4)
+    assert (story.atp("A")["committed"], story.atp("A")["available_now"]) == (2, 2)
+    story.shipment(2, "shipped", "O1", "S1", ("1", "A", 2))
+    assert (story.order("O1")["status"], story.atp("A")["available_now"]) == ("SHIPPED", 2)
+
+
+@pytest.mark.parametrize("fact", ["order.cancelled", "order.rejected", "order.changed"])
+def test_units_at_work_that_are_wanted_no_more_are_there_for_others(fact: str) -> None:
+    story = one_line(4, stock=4)
+    story.placed(0.3, "O2", line("A", 3))
+    story.shipment(1, "released", "O1", "S1", ("1", "A", 4))
+    if fact == "order.changed":
+        changed(story, 1.5, 1, line("A", 1))
+    elif fact == "order.rejected":
+        story.tell(1.5, fact, "O1", reason="no credit")
+    else:
+        cancel(story, 1.5, ("1", 3))
+    assert story.order("O2")["status"] == "ALLOCATED"
+    # and where the warehouse ships them all the same, the last in rank waits again
+    story.shipment(2, "shipped", "O1", "S1", ("1", "A", 4))
+    body = story.order("O2")
+    assert (body["status"], ledger(body)["backordered"]) == ("BACKORDERED", 3)
+    assert story.atp("A")["committed"] == 0
+
+
+def test_a_short_pick_is_told_once_and_a_full_one_after_it_is_at_work() -> None:
+    story = one_line(4, stock=4)
+    story.shipment(1, "released", "O1", "S1", ("1", "A", 4))
+    for at in (1.1, 1.2):
+        story.tell(at, "pick.short", "O1", shipment_id="S1", line_id="1", qty=2)
+    assert story.order("O1")["shipments"][0]["short"] == {"1": 2}
+    story.counted(1.3, "A", 3)
+    body = story.order("O1")
+    assert (ledger(body)["allocated"], ledger(body)["backordered"]) == (3, 1)
+    story.shipment(1.4, "picked", "O1", "S1", ("1", "A", 4))
+    story.counted(1.5, "A", 2)
+    # no more is taken from it than the 3 it has, all of them at work
+    assert ledger(story.order("O1"))["allocated"] == 3
+
+
 # --- changes of an order ---
 
 
