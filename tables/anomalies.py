@@ -11,8 +11,16 @@ from springtide.tables.order import Ledger, Order, OrderException, Shipment, led
 
 
 def anomalies(order: Order) -> list[OrderException]:
-    """In a fixed order: by line, by shipment, then money, returns and holds."""
+    """In a fixed order: what was ruled, by line, by shipment, then money, returns and holds."""
     found: list[OrderException] = []
+    confirmed, rejected = order.told.get("confirmed"), order.told.get("rejected")
+    if confirmed is not None and rejected is not None:
+        if order.confirmed:
+            detail = "the order was confirmed before it was rejected"
+            found.append(_found("rejected_after_confirmed", detail, rejected, "order"))
+        else:
+            detail = f"the order was rejected before it was confirmed; reason given: {order.rejected}"
+            found.append(_found("confirmed_after_rejected", detail, confirmed, "order"))
     quantities = ledgers(order)
     for line_id, ledger in quantities.items():
         found += _of_line(order, line_id, ledger)

@@ -78,21 +78,32 @@ class Change(Shipping, Billing, Answers, gc=False):
         self.state_lines(d.lines)
 
     def confirmed(self, _: f.OrderConfirmed) -> None:
-        if self.order.rejected is not None:
-            self.refuse("confirmed_after_rejected", "the order was rejected before")
-            return
-        self.order.confirmed = True
-        self.fact("confirmed")
+        self._rule("confirmed", None)
 
     def rejected(self, d: f.OrderRejected) -> None:
-        if self.order.confirmed:
-            self.refuse(
-                "rejected_after_confirmed", f"the order was confirmed before; reason given: {d.reason}"
-            )
+        self._rule("rejected", d.reason)
+
+    def _rule(self, what: str, reason: str | None) -> None:
+        """Confirmed or rejected: what occurred first stands, whichever came first; at one instant what came."""
+        order = self.order
+        known = order.told.get(what)
+        if known is not None and known[0] <= self.at_us:
             return
-        self.order.rejected = d.reason
-        self.fact("rejected")
-        self._touch_all()
+        order.told[what] = self.stamp
+        self.suspect = True
+        confirmed, rejected = order.told.get("confirmed"), order.told.get("rejected")
+        was_rejected = order.rejected is not None
+        if rejected is not None and (
+            confirmed is None or (rejected[0], not was_rejected) < (confirmed[0], True)
+        ):
+            order.rejected = order.rejected if reason is None else reason
+            order.confirmed, confirmed = False, None
+        else:
+            order.rejected, order.confirmed, rejected = None, True, None
+        self.stands("confirmed", confirmed)
+        self.stands("rejected", rejected)
+        if was_rejected != (order.rejected is not None):
+            self._touch_all()
 
     def cancelled(self, d: f.OrderCancelled) -> None:
         order = self.order

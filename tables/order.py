@@ -418,7 +418,7 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     """None: no invoice, credit memo or payment was ever told."""
     returns: dict[str, Return] = {}
     told: dict[str, Stamp] = {}
-    """When last: "cancel LINE_ID"."""
+    """When first: "confirmed" and "rejected", whichever of them stands; when last: "cancel LINE_ID"."""
     customer_seq: int = 0
     """The last of its customer's messages that it took in."""
     customer_class: str | None = None

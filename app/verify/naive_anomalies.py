@@ -12,7 +12,8 @@ Anomaly = tuple[str, str, int, str]
 
 
 def anomalies(order: NaiveOrder) -> list[Anomaly]:
-    found = [one for line_id, ledger in order.ledgers().items() for one in _line(order, line_id, ledger)]
+    found = _rulings(order)
+    found += [one for line_id, ledger in order.ledgers().items() for one in _line(order, line_id, ledger)]
     for name, parcel in order.parcels.items():
         found += _parcel(f"shipment {name}", parcel)
     found += _money(order)
@@ -23,6 +24,16 @@ def anomalies(order: NaiveOrder) -> list[Anomaly]:
         if not stop.reason and stop.released is not None
     ]
     return found
+
+
+def _rulings(order: NaiveOrder) -> list[Anomaly]:
+    """Both confirmed and rejected: the later of the two can't be."""
+    confirmed, rejected = order.ruled("confirmed"), order.ruled("rejected")
+    if confirmed is None or rejected is None:
+        return []
+    if order.confirmed:
+        return [_found("rejected_after_confirmed", rejected[0], "order")]
+    return [_found("confirmed_after_rejected", confirmed[0], "order")]
 
 
 def _found(kind: str, stamp: Stamp | None, about: str) -> Anomaly:

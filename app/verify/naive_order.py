@@ -45,8 +45,8 @@ class NaiveOrder(msgspec.Struct, array_like=True):
     placed: f.OrderPlaced | None = None
     placed_us: int = 0
     revision: int = -1
-    confirmed: bool = False
-    rejected: str | None = None
+    rulings: list[tuple[Stamp, str, str]] = []
+    """(when, confirmed or rejected, reason), as often as it was said."""
     cancels: dict[str, Stamp] = {}
     """Line -> the last cancellation that named it."""
     lines: dict[str, OrderLine] = {}
@@ -82,6 +82,25 @@ class NaiveOrder(msgspec.Struct, array_like=True):
     promise: Asked | None = None
     orphan_us: int = 0
     """When the facts that wait are given up."""
+
+    def ruled(self, what: str) -> tuple[Stamp, str, str] | None:
+        """The first time that it was confirmed, or rejected."""
+        return min((one for one in self.rulings if one[1] == what), key=lambda one: one[0][0], default=None)
+
+    @property
+    def rejected(self) -> str | None:
+        """Why, if it was rejected before it was confirmed."""
+        confirmed, rejected = self.ruled("confirmed"), self.ruled("rejected")
+        if rejected is None:
+            return None
+        if confirmed is not None:
+            first = min((confirmed, rejected), key=lambda one: (one[0][0], self.rulings.index(one)))
+            return None if first is confirmed else rejected[2]
+        return rejected[2]
+
+    @property
+    def confirmed(self) -> bool:
+        return self.ruled("confirmed") is not None and self.rejected is None
 
     # --- figures ---
 
@@ -154,7 +173,7 @@ class NaiveOrder(msgspec.Struct, array_like=True):
         delivered, shipped, released = (self.total(step) for step in ("delivered", "shipped", "released"))
         allocated = sum(line.allocated for line in self.lines.values())
         rules = (
-            ("REJECTED", self.rejected is not None and not self.confirmed),
+            ("REJECTED", self.rejected is not None),
             ("CANCELLED", net <= 0),
             ("RETURNED", returned >= net),
             ("PARTIALLY_RETURNED", returned > 0),

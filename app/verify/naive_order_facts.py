@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from springtide.app.verify.naive_act import Due
 from springtide.app.verify.naive_answers import Answering
 from springtide.app.verify.naive_line import Stop
 from springtide.app.verify.naive_parcel import Stamp
@@ -40,19 +41,21 @@ class OrderActs(Answering):
         self.state_lines(d.lines)
 
     def _order_confirmed(self, _: f.OrderConfirmed) -> None:
-        if self.order.rejected is not None:
-            self.note("confirmed_after_rejected")
-            return
-        self.order.confirmed = True
-        self.say("confirmed")
+        self._rule("confirmed", "")
 
     def _order_rejected(self, d: f.OrderRejected) -> None:
-        if self.order.confirmed:
-            self.note("rejected_after_confirmed")
-            return
-        self.order.rejected = d.reason
-        self.say("rejected")
-        self.ask_all()
+        self._rule("rejected", d.reason)
+
+    def _rule(self, what: str, reason: str) -> None:
+        order = self.order
+        before = order.rejected
+        order.rulings = [*order.rulings, (self.stamp, what, reason)]
+        stands = "confirmed" if order.rejected is None else "rejected"
+        for name in ("confirmed", "rejected"):
+            first = order.ruled(name)
+            self.mark(name, Due(False, False, first[0]) if first is not None and name == stands else None)
+        if (before is None) != (order.rejected is None):
+            self.ask_all()
 
     def _order_cancelled(self, d: f.OrderCancelled) -> None:
         lines = self.order.lines

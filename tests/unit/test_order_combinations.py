@@ -428,6 +428,25 @@ def test_rejected_after_it_was_confirmed_is_an_anomaly() -> None:
     assert (body["status"], len(body["exceptions"])) == ("ALLOCATED", 1)
 
 
+@pytest.mark.parametrize("first", ["rejected", "confirmed"])
+@pytest.mark.parametrize("rejected_at", [0.5, 0.7])
+def test_what_occurred_first_stands_of_a_rejection_and_a_confirmation(first: str, rejected_at: float) -> None:
+    story = one_line()
+    for fact in (first, "confirmed" if first == "rejected" else "rejected"):
+        if fact == "rejected":
+            story.tell(rejected_at, "order.rejected", "O1", reason="no credit")
+        else:
+            story.tell(0.6, "order.confirmed", "O1")
+    body = story.order("O1")
+    found = (body["status"], kinds(body), body["rejected"], story.atp("A")["committed"])
+    if rejected_at == 0.5:
+        assert found == ("REJECTED", ["confirmed_after_rejected"], "no credit", 0)
+        assert (reached(body).get("confirmed"), reached(body)["rejected"]) == (None, moment(0.5))
+    else:
+        assert found == ("ALLOCATED", ["rejected_after_confirmed"], None, 4)
+        assert (reached(body)["confirmed"], reached(body).get("rejected")) == (moment(0.6), None)
+
+
 # --- voids and parcels ---
 
 
