@@ -89,13 +89,14 @@ def _of_line(order: Order, line_id: str, q: Ledger) -> Iterator[OrderException]:
 def _of_shipment(shipment: Shipment) -> Iterator[OrderException]:
     name = f"shipment {shipment.shipment_id}"
     voided = shipment.told.get("voided")
-    end = shipment.ends()
-    if voided is None and end is None:
+    ends = {scan.tracking: shipment.ends(scan.tracking) for scan in shipment.scans if not scan.is_exception}
+    if voided is None and not any(ends.values()):
         return
     for scan in shipment.scans:
         if scan.is_exception or shipment.is_corrected(scan):
             continue
         about = f"{name} {scan.event_id}"
+        end = ends[scan.tracking]
         if shipment.voided is not None and voided is not None and scan.at_us >= voided[0]:
             detail = f"{name} is void; scanned {scan.status}"
             yield _found("scan_of_voided_shipment", detail, scan.stamp, about)

@@ -219,19 +219,22 @@ class Shipment(msgspec.Struct, array_like=True, gc=False):
             if scan.status == "delivered" and not scan.is_exception and not self.is_corrected(scan)
         ]
 
-    def ends(self) -> Scan | None:
-        """The scan that first ended the parcel's way, by time, then sequence; corrected ones do not count."""
+    def ends(self, tracking: str | None = None) -> Scan | None:
+        """The scan that first ended the way, by time, then sequence, of one of its parcels if `tracking` says
+        of which; corrected ones do not count."""
         found = [s for s in self.scans if s.status in TERMINAL and not s.is_exception]
+        if tracking is not None:
+            found = [s for s in found if s.tracking == tracking]
         if self.corrected:
             found = [s for s in found if not self.is_corrected(s)]
         return min(found, key=lambda s: (s.at_us, s.sequence, s.status), default=None)
 
     def is_scanned_after(self, end: Scan) -> bool:
-        """Whether the carrier scanned it though its way had ended."""
+        """Whether the carrier scanned the same parcel though its way had ended."""
         return any(
             (scan.at_us, scan.sequence) > (end.at_us, end.sequence)
             for scan in self.scans
-            if not scan.is_exception
+            if not scan.is_exception and scan.tracking == end.tracking
         )
 
     def parcel_status(self) -> str | None:

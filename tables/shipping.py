@@ -63,7 +63,7 @@ class Shipping(Wants, gc=False):
             self._recount()
             return
         if len(shipment.scans) > 1:
-            end = shipment.ends()
+            end = shipment.ends(d.tracking)
             self.suspect = self.suspect or (end is not None and shipment.is_scanned_after(end))
         self.moves = d.status == "delivered"
         if d.status == "delivered":

@@ -84,11 +84,12 @@ def _line(order: NaiveOrder, line_id: str, has: dict[str, int]) -> list[Anomaly]
 
 
 def _parcel(name: str, parcel: Parcel) -> list[Anomaly]:
-    """Scans of what is void, and after what ended its way."""
+    """Scans of what is void, and of a parcel after what ended its way."""
     voided = parcel.first("voided")
-    ends = [(s.at_us, s.sequence, s.status) for s in parcel.counting() if s.status in ENDS]
     found = []
     for scan in parcel.counting():
+        same = [other for other in parcel.counting() if other.tracking == scan.tracking]
+        ends = [(s.at_us, s.sequence, s.status) for s in same if s.status in ENDS]
         if voided is not None and parcel.voided is not None and scan.at_us >= voided[0]:
             found.append(_found("scan_of_voided_shipment", scan.stamp(), f"{name} {scan.event_id}"))
         elif ends and (scan.at_us, scan.sequence) > min(ends)[:2]:

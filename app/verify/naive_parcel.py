@@ -39,6 +39,7 @@ class Scan(msgspec.Struct, array_like=True):
     event_id: str
     exception: bool
     recorded_us: int = 0
+    tracking: str = ""
 
     def stamp(self) -> Stamp:
         return self.at_us, self.recorded_us, self.event_id

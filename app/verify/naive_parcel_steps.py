@@ -75,7 +75,7 @@ class ParcelActs(Asking):
 
     def _parcel_scanned(self, d: f.ParcelScanned) -> None:
         parcel = self._parcel(d.shipment_id)
-        scan = self._scan(parcel, d.status, False)
+        scan = self._scan(parcel, d.status, False, d.tracking)
         counts = parcel.voided is None and not parcel.is_corrected(scan)
         if counts and d.status == "delivered" and not parcel.stated.get("shipped"):
             self.ask_for(parcel)
@@ -85,8 +85,8 @@ class ParcelActs(Asking):
         self._scan(self._parcel(d.shipment_id), d.kind, True)
         self._mark_ways()
 
-    def _scan(self, parcel: Parcel, status: str, exception: bool) -> Scan:
-        scan = Scan(self.at_us, self.sequence, status, self.event_id, exception, self.recorded_us)
+    def _scan(self, parcel: Parcel, status: str, exception: bool, tracking: str = "") -> Scan:
+        scan = Scan(self.at_us, self.sequence, status, self.event_id, exception, self.recorded_us, tracking)
         parcel.scans = [*parcel.scans, scan]
         if len(parcel.scans) > LIST_MAX:  # the oldest goes, but a delivery counts however old it is
             others = [at for at, one in enumerate(parcel.scans) if one.status != "delivered"]

@@ -510,6 +510,17 @@ def test_a_scan_told_late_that_was_before_the_end_is_no_anomaly_and_one_after_it
     assert (body["status"], kinds(body)) == ("DELIVERED", ["scan_after_terminal"])
 
 
+def test_scans_of_another_parcel_of_the_shipment_are_no_scans_after_the_end() -> None:
+    story = one_line()
+    story.shipment(1, "shipped", "O1", "S1", ("1", "A", 4))
+    story.scanned(2, "O1", "S1", "delivered", tracking="T1")
+    late = story.scanned(3, "O1", "S1", "in_transit", tracking="T2")
+    assert kinds(story.order("O1")) == []
+    story.scanned(2.5, "O1", "S1", "lost", tracking="T2")
+    body = story.order("O1")
+    assert [(e["kind"], e["event_id"]) for e in body["exceptions"]] == [("scan_after_terminal", late)]
+
+
 def test_a_delivery_that_is_corrected_twice() -> None:
     story = one_line()
     story.shipment(1, "shipped", "O1", "S1", ("1", "A", 4))
