@@ -838,6 +838,32 @@ def test_payments_against_an_invoice_of_4(
     assert story.order("O1")["axes"]["payment"] == axis
 
 
+def test_what_is_credited_need_not_be_paid() -> None:
+    story = one_line()
+    story.shipment(1, "shipped", "O1", "S1", ("1", "A", 4))
+    invoice(story, 2, "I1", ("1", 4))
+    story.tell(3, "payment.captured", "O1", payment_id="P1", amount="3")
+    assert story.order("O1")["axes"]["payment"] == "PARTIALLY_PAID"
+    memo(story, 4, "M1", ("1", 1), reason="price")
+    body = story.order("O1")
+    assert (body["axes"]["payment"], reached(body)["paid"]) == ("PAID", moment(4))
+
+
+def test_what_is_credited_and_refunded_leaves_the_rest_paid() -> None:
+    story = one_line()
+    story.shipment(1, "shipped", "O1", "S1", ("1", "A", 4))
+    invoice(story, 2, "I1", ("1", 4))
+    story.tell(3, "payment.captured", "O1", payment_id="P1", amount="4")
+    memo(story, 4, "M1", ("1", 1), reason="return")
+    story.tell(5, "payment.refunded", "O1", payment_id="P2", amount="1")
+    body = story.order("O1")
+    assert (body["axes"]["payment"], reached(body)["paid"]) == ("PAID", moment(3))
+    memo(story, 6, "M2", ("1", 3), reason="return")
+    assert story.order("O1")["axes"]["payment"] == "PAID"
+    story.tell(7, "payment.refunded", "O1", payment_id="P3", amount="3")
+    assert story.order("O1")["axes"]["payment"] == "REFUNDED"
+
+
 # --- roll-up ---
 
 
