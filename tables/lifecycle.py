@@ -74,6 +74,7 @@ class Change(Shipping, Billing, Answers, gc=False):
         for line in order.lines.values():
             if line.line_id not in kept:
                 line.removed = True
+                self._note_less(line.line_id)
                 self.touch(line)
         self.state_lines(d.lines)
 
@@ -108,9 +109,10 @@ class Change(Shipping, Billing, Answers, gc=False):
     def cancelled(self, d: f.OrderCancelled) -> None:
         order = self.order
         self.suspect = True
-        before = sum(line.cancelled for line in order.lines.values())
         if d.lines is None:
             for line in order.lines.values():
+                if line.to_cancel < line.ordered:
+                    self._note_cancel(line.line_id)
                 line.rest_cancelled = True
         for part in d.lines or ():
             known = order.lines.get(part.line_id)
@@ -123,11 +125,18 @@ class Change(Shipping, Billing, Answers, gc=False):
                 self.refuse(
                     "cancel_beyond_open", f"line {part.line_id}: {part.qty} cancelled, {left} were open"
                 )
+            if left:
+                self._note_cancel(part.line_id)
             known.cancel_asked += min(part.qty, left)
-        self._settle_cancelled()
-        if sum(line.cancelled for line in order.lines.values()) > before:
-            whole = all(line.open <= 0 for line in order.lines.values())
-            self.fact("cancelled(all)" if whole else "cancelled(part)")
+
+    def _note_cancel(self, line_id: str) -> None:
+        told, begun = self.order.told, f"cancelled from {line_id}"
+        told[begun] = min(told.get(begun, self.stamp), self.stamp)
+        self._note_less(line_id)
+
+    def _note_less(self, line_id: str) -> None:
+        told, done = self.order.told, f"cancelled to {line_id}"
+        told[done] = max(told.get(done, self.stamp), self.stamp)
 
     def _settle_cancelled(self) -> None:
         """What has shipped can't be cancelled, whichever was told first; what a void brings back can."""
@@ -140,6 +149,18 @@ class Change(Shipping, Billing, Answers, gc=False):
             if cancelled != line.cancelled:
                 line.cancelled = cancelled
                 self.touch(line)
+        self._reach_cancelled()
+
+    def _reach_cancelled(self) -> None:
+        """All of it is cancelled since the last of its lines is; before that, a part."""
+        told, lines = self.order.told, self.order.lines.values()
+        begun = [told.get(f"cancelled from {line.line_id}") for line in lines if line.cancelled]
+        first = min((stamp for stamp in begun if stamp is not None), default=None)
+        last = None
+        if first is not None and all(line.open <= 0 for line in lines):
+            last = max(told.get(f"cancelled to {line.line_id}", first) for line in lines)
+        self.stands("cancelled(all)", last)
+        self.stands("cancelled(part)", None if first == last else first)
 
     # --- holds ---
 

@@ -37,6 +37,7 @@ class OrderActs(Answering):
         for line_id, line in order.lines.items():
             if line_id not in named:
                 line.dropped = True
+                line.left_out = self.stamp if line.left_out is None else max(line.left_out, self.stamp)
                 self.ask_line(line)
         self.state_lines(d.lines)
 
@@ -59,9 +60,10 @@ class OrderActs(Answering):
 
     def _order_cancelled(self, d: f.OrderCancelled) -> None:
         lines = self.order.lines
-        before = sum(line.cancelled for line in lines.values())
         if d.lines is None:
             for line in lines.values():
+                if line.to_cancel() < line.ordered:
+                    line.cancel_told = [*line.cancel_told, self.stamp]
                 line.cancel_rest = True
         for part in d.lines or ():
             known = lines.get(part.line_id)
@@ -72,11 +74,9 @@ class OrderActs(Answering):
             self.order.cancels[part.line_id] = self.stamp
             if part.qty > uncancelled:
                 self.note("cancel_beyond_open")
+            if uncancelled:
+                known.cancel_told = [*known.cancel_told, self.stamp]
             known.cancel_named += min(part.qty, uncancelled)
-        self.settle_cancelled()
-        if sum(line.cancelled for line in lines.values()) > before:
-            nothing_left = all(line.open() <= 0 for line in lines.values())
-            self.say("cancelled(all)" if nothing_left else "cancelled(part)")
 
     def settle_cancelled(self) -> None:
         """What has shipped can't be cancelled, whichever was told first."""
@@ -86,6 +86,21 @@ class OrderActs(Answering):
                 if cancelled != line.cancelled:
                     line.cancelled = cancelled
                     self.ask_line(line)
+        self._mark_cancelled()
+
+    def _mark_cancelled(self) -> None:
+        """The whole order is cancelled since the last of its lines is; a part since the first is."""
+        lines = self.order.lines.values()
+        first = min((stamp for line in lines if line.cancelled for stamp in line.cancel_told), default=None)
+        all_due = part_due = None
+        if first is not None:
+            ends = [stamp for line in lines for stamp in (*line.cancel_told, line.left_out) if stamp]
+            part_due = Due(False, False, first)
+            if all(line.open() <= 0 for line in lines):
+                all_due = Due(False, False, max(ends))
+                part_due = None if max(ends) == first else part_due
+        self.mark("cancelled(all)", all_due)
+        self.mark("cancelled(part)", part_due)
 
     # --- holds ---
 

@@ -120,8 +120,9 @@ def picture(facts: list[Told]) -> dict[str, Any]:
         "milestones": sorted(
             (m.name, m.occurred_us, m.event_id, m.inferred, m.superseded)
             for m in row.milestones
-            if m.name not in ("closed", "reopened", "cancelled(part)", "cancelled(all)")
-            and (m.name, m.superseded) != ("paid", True)
+            if m.name not in ("closed", "reopened")
+            and (m.name, m.superseded)
+            not in (("paid", True), ("cancelled(part)", True), ("cancelled(all)", True))
         ),
         "closed": [m.occurred_us for m in row.milestones if (m.name, m.superseded) == ("closed", False)],
         "exceptions": sorted((e.kind, e.detail, e.event_id, e.at_us) for e in row.exceptions if e.about),

@@ -190,6 +190,36 @@ def test_cancelled_line_by_line_is_cancelled_as_a_whole() -> None:
     assert story.atp("A")["committed"] == 0
 
 
+@pytest.mark.parametrize("order", ["cancel ship", "ship cancel"])
+def test_all_that_had_not_left_is_cancelled_whichever_is_heard_first(order: str) -> None:
+    story = two_lines()
+    for fact in order.split():
+        if fact == "cancel":
+            cancel(story, 0.6)
+        else:
+            story.shipment(0.5, "shipped", "O1", "S1", ("1", "A", 2))
+    body = story.order("O1")
+    found = {name: at for name, at in reached(body).items() if name.startswith("cancelled")}
+    assert (body["status"], found) == ("SHIPPED", {"cancelled(part)": moment(0.6)})
+
+
+@pytest.mark.parametrize(
+    "order", ["ship cancel void", "ship void cancel", "void ship cancel", "cancel void ship"]
+)
+def test_all_is_cancelled_once_what_had_shipped_is_void(order: str) -> None:
+    story = one_line()
+    for fact in order.split():
+        if fact == "cancel":
+            cancel(story, 0.6)
+        elif fact == "void":
+            story.tell(0.7, "shipment.voided", "O1", shipment_id="S1", reason="it never left")
+        else:
+            story.shipment(0.5, "shipped", "O1", "S1", ("1", "A", 4))
+    body = story.order("O1")
+    found = {name: at for name, at in reached(body).items() if name.startswith("cancelled")}
+    assert (body["status"], found) == ("CANCELLED", {"cancelled(all)": moment(0.6)})
+
+
 def test_what_is_cancelled_whole_was_never_allocated_in_part() -> None:
     story = two_lines()
     cancel(story, 0.5)
