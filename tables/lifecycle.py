@@ -9,7 +9,7 @@ from springtide.codecs import facts as f
 from springtide.codecs.messages import CustomerHolds, CustomerOrder, Origin
 from springtide.tables.anomalies import anomalies
 from springtide.tables.answers import Answers
-from springtide.tables.billing import Billing, settled_us
+from springtide.tables.billing import Billing, settled
 from springtide.tables.money import billionths, decimal
 from springtide.tables.order import (
     EXCEPTIONS_MAX,
@@ -70,7 +70,9 @@ class Change(Shipping, Billing, Answers, gc=False):
             return
         order.revision = d.revision
         self.suspect = True
-        kept = {line.line_id for line in d.lines}
+        kept = {line.line_id: line.qty for line in d.lines}
+        if any(kept.get(line.line_id, 0) < line.ordered for line in order.lines.values()):
+            order.told["lowered"] = max(order.told.get("lowered", self.stamp), self.stamp)
         for line in order.lines.values():
             if line.line_id not in kept:
                 line.removed = True
@@ -283,7 +285,7 @@ class Change(Shipping, Billing, Answers, gc=False):
     def _reach_closed(self, is_closed: bool) -> None:
         if is_closed:
             self.supersede("reopened")
-            self.stands("closed", (settled_us(self.order), self.recorded_us, self.event_id))
+            self.stands("closed", settled(self.order))
         else:
             self.supersede("closed")
             self.reach("reopened")

@@ -421,7 +421,8 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     """None: no invoice, credit memo or payment was ever told."""
     returns: dict[str, Return] = {}
     told: dict[str, Stamp] = {}
-    """When first: "confirmed" and "rejected", whichever of them stands; of cancellations by
+    """When first: "confirmed" and "rejected", whichever of them stands; when last: "lowered", by a
+    revision; of cancellations by
     line: "cancel LINE_ID", the last that named it, "cancelled from LINE_ID" and "cancelled to LINE_ID", the first and
     the last by which less was wanted."""
     customer_seq: int = 0

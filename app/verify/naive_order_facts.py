@@ -33,7 +33,9 @@ class OrderActs(Answering):
         if d.revision <= order.revision:
             return
         order.revision = d.revision
-        named = {line.line_id for line in d.lines}
+        named = {line.line_id: line.qty for line in d.lines}
+        if any(line.ordered > named.get(line_id, 0) for line_id, line in order.lines.items()):
+            order.lowered = self.stamp if order.lowered is None else max(order.lowered, self.stamp)
         for line_id, line in order.lines.items():
             if line_id not in named:
                 line.dropped = True

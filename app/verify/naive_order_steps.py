@@ -52,8 +52,7 @@ class Applying(OrderActs, ParcelActs, MoneyActs):
         before, order.status = order.status, order.header()
         if order.status == "CLOSED":
             self.mark("reopened", None)
-            stamp = (order.settled_us(), self.recorded_us, self.event_id)
-            self.mark("closed", Due(False, False, stamp))
+            self.mark("closed", Due(False, False, order.settled()))
         elif before == "CLOSED":
             self.mark("closed", None)
             self.reach("reopened")

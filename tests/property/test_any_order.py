@@ -1,8 +1,8 @@
 """Facts of an order from all its sources, in any order that these may come in, give the same order.
 
 The OMS keeps the order of what it says; everything else may come in any order, and much of it contradicts
-itself. Milestones that follow from the order of arrival itself are left out: closed and reopened, what was
-cancelled, and a `paid` that was true only until an earlier invoice was heard of.
+itself. Milestones that follow from the order of arrival itself are left out: closed and reopened, and a `paid`
+or cancelled that was true only until an earlier fact was heard of.
 """
 
 from __future__ import annotations

@@ -922,6 +922,51 @@ def test_one_line_returned_and_the_other_still_open() -> None:
     assert story.order("O1")["status"] == "RETURNED"
 
 
+def test_an_order_closes_with_the_fact_that_leaves_nothing_open_and_by_its_clocks() -> None:
+    def closed(*facts: str) -> tuple[str, Json]:
+        story = one_line()
+        story.shipment(1, "shipped", "O1", "S1", ("1", "A", 3))
+        for fact in facts:
+            if fact == "cancel":
+                cancel(story, 5)
+            elif fact == "revise":
+                changed(story, 6, 1, line("A", 3))
+            elif fact == "deliver":
+                story.scanned(2, "O1", "S1", "delivered")
+            elif fact == "ship more":
+                story.shipment(3, "shipped", "O1", "S2", ("1", "A", 1))
+            elif fact == "void":
+                story.tell(7, "shipment.voided", "O1", shipment_id="S2", reason="it never left")
+            else:
+                stated = [{"line_id": "1", "qty": 3, "amount": "3"}]
+                told = {"invoice_id": "I1", "lines": stated, "total": "3", "currency": "EUR"}
+                story.tell(3, "invoice.posted", "O1", recorded=4, **told)
+        body = story.order("O1")
+        return body["status"], next(
+            m for m in body["milestones"] if m["name"] == "closed" and not m["superseded"]
+        )
+
+    for facts, occurred, recorded in (
+        (("deliver", "invoice", "cancel"), 5, 5),
+        (("cancel", "invoice", "deliver"), 5, 5),
+        (("deliver", "invoice", "revise"), 6, 6),
+        (("ship more", "deliver", "revise", "invoice", "void"), 7, 7),
+    ):
+        status, found = closed(*facts)
+        assert (status, found["occurred_at"], found["recorded_at"]) == (
+            "CLOSED",
+            moment(occurred),
+            moment(recorded),
+        )
+    story = one_line(3)
+    story.shipment(1, "shipped", "O1", "S1", ("1", "A", 3))
+    stated = {"invoice_id": "I1", "lines": [{"line_id": "1", "qty": 3, "amount": "3"}], "total": "3"}
+    story.tell(3, "invoice.posted", "O1", recorded=4, currency="EUR", **stated)
+    story.scanned(2, "O1", "S1", "delivered")
+    found = next(m for m in story.order("O1")["milestones"] if m["name"] == "closed")
+    assert (found["occurred_at"], found["recorded_at"], found["event_id"]) == (moment(3), moment(4), "e4")
+
+
 def test_from_opportunity_to_completed() -> None:
     story = Story()
     story.counted(0.1, "A", 4)
