@@ -27,6 +27,7 @@ from springtide.tables.lines import (
     cover_issued,
     give_back,
     give_back_elsewhere,
+    give_up,
     ship,
     trim,
 )
@@ -142,7 +143,7 @@ class Sku(Promising):
         if surplus > 0:
             fewer = min(surplus, line.uncovered)
             line.lose(-fewer)
-            give_back(line, surplus - fewer)
+            give_up(line, surplus - fewer)
         elif surplus < 0:
             line.lose(-surplus)
         if line.cap is not None and line.allocated > line.cap:
