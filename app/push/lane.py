@@ -198,15 +198,16 @@ class Lane:
                 await self._catch_up(cursor, at)
 
     async def _catch_up(self, cursor: Cursor, at: int) -> None:
-        """Reads of the log what is no more in memory."""
-        async with aclosing(self._log.read(self._place, at, self._tail_to)) as batches:  # type: ignore[type-var]
+        """Reads of the log what is no more in memory. The tail grows meanwhile, and what comes then is not read."""
+        end = self._tail_to
+        async with aclosing(self._log.read(self._place, at, end)) as batches:  # type: ignore[type-var]
             async for batch in batches:
                 found = [change for record in batch if (change := _change(record)) is not None]
                 cursor.take(found, batch[-1].offset + 1 if batch else cursor.read_to)
                 await cursor.room()
                 if cursor.read_to >= self._tail_from:
                     return
-        cursor.take([], self._tail_to)  # what is left are marks of transactions
+        cursor.take([], end)  # what is left up to there are marks of transactions
 
     async def _replay(self, cursor: Cursor, replay: Replay) -> None:
         found: list[Change] = []
