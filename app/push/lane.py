@@ -169,8 +169,8 @@ class Lane:
                                 if len(self._tail) == TAIL_MAX:
                                     self._tail_from = self._tail[0].offset + 1
                                 self._tail.append(change)
-                        self._tail_to = followed.position
-                        if followed.records:
+                        moved, self._tail_to = followed.position != self._tail_to, followed.position
+                        if moved:
                             self._grown.set()
                             self._grown = asyncio.Event()
             except LogUnavailable as error:
@@ -211,11 +211,16 @@ class Lane:
 
     async def _replay(self, cursor: Cursor, replay: Replay) -> None:
         found: list[Change] = []
-        end = cursor.read_to
+        begin, end, parked = 0, cursor.read_to, None
+        if replay.parked:
+            parked = {one.offset: None for one in cursor.place.parked}
+            begin, end = min(parked, default=end), max(parked, default=end - 1) + 1
         try:
-            async with aclosing(self._log.read(self._place, 0, end)) as batches:  # type: ignore[type-var]
+            async with aclosing(self._log.read(self._place, begin, end)) as batches:  # type: ignore[type-var]
                 async for batch in batches:
                     for record in batch:
+                        if parked is not None and record.offset not in parked:
+                            continue
                         if not replay.from_ms <= record.timestamp_ms < replay.to_ms:
                             continue
                         change = _change(record)

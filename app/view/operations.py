@@ -90,6 +90,13 @@ OPERATIONS: Final = (
         "Tell changes again",
         bound=False,
     ),
+    Operation(
+        "POST",
+        "/v1/subscriptions/{id}:retry",
+        scopes.SUBSCRIPTIONS_WRITE,
+        "Try again at once",
+        bound=False,
+    ),
     Operation("GET", "/metrics", scopes.METRICS_READ, "Metrics for Prometheus", bound=False),
 )
 

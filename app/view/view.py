@@ -171,7 +171,7 @@ class View:
         router.add_get("/v1/orders/{order_id}", self.get_order)
         for path in _ASKED:
             router.add_get(path, self.asking.get)
-        Subscriptions(self._settings, self._connection).add_to(app)
+        Subscriptions(self._settings, self._connection, self.world).add_to(app)
         self.mending.add_to(app)
         router.add_post("/v1/events", self.post_events)
         router.add_post("/v1/whatif", self.asking.post_whatif)

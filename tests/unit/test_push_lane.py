@@ -66,7 +66,9 @@ class Changes:
             found, self.during_a_read = self.during_a_read, []
             await self.write(*found)
             end = self.log.size(PLACE)
-            await until(lambda: self.lane.end == end, lambda: f"the lane stands at {self.lane.end}, not {end}")
+            await until(
+                lambda: self.lane.end == end, lambda: f"the lane stands at {self.lane.end}, not {end}"
+            )
 
 
 @asynccontextmanager
