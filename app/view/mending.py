@@ -16,7 +16,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from springtide.agents.topics import EXCEPTION_ACTIONS
-from springtide.app.access.caller import ANYONE, Caller
+from springtide.app.access.caller import ANYONE
 from springtide.app.view.actions import ACTION
 from springtide.app.view.deeds import read_body
 from springtide.app.view.exceptions import action_body, exceptions_answer
@@ -289,10 +289,8 @@ def _named(raw: bytes) -> tuple[str, str]:
 
 def _name(request: web.Request) -> str:
     """Who asks, as it is kept."""
-    caller: Caller = caller_of(request)
-    if caller is ANYONE:
-        return "anonymous"
-    return caller.name if caller.key is None else caller.key.name
+    caller = caller_of(request)
+    return "anonymous" if caller is ANYONE else caller.who
 
 
 async def _json(request: web.Request) -> bytes:

@@ -102,7 +102,9 @@ OPERATIONS: Final = (
 
 BY_ROUTE: Final[Mapping[tuple[str, str], Operation]] = {(o.method, o.path): o for o in OPERATIONS}
 
-OPEN: Final = frozenset(("/livez", "/readyz", "/openapi.json", "/docs", "/static/{name}"))
+OPEN: Final = frozenset(
+    ("/livez", "/readyz", "/openapi.json", "/docs", "/static/{name}", "/login", "/logout")
+)
 """Paths that anybody may ask: they tell nothing of anybody's trade."""
 
 PAGES: Final[Mapping[str, str | None]] = {
@@ -116,3 +118,6 @@ PAGES: Final[Mapping[str, str | None]] = {
     "/system": scopes.METRICS_READ,
 }
 """Pages for people, and a scope where one is needed: what a page shows it asks the API for, as who opened it."""
+
+PAGE_DEEDS: Final[Mapping[str, str | None]] = {}
+"""Where pages' own forms are sent (POST), and the scope that is needed."""

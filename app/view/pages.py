@@ -14,7 +14,10 @@ from aiohttp import web
 from springtide.app.view.web import charts, keyfigures, sentences, shapes, words
 from springtide.app.view.web.asking import NOTHING_THERE, Answer, ask, cursor_of, path, rows_of, with_query
 from springtide.app.view.web.assets import Assets
+from springtide.app.view.web.guard import guard
+from springtide.app.view.web.login import add_login
 from springtide.app.view.web.pulse import Pulse
+from springtide.app.view.web.refused import readable
 from springtide.app.view.web.rendering import PULSE, environment, page, see, version_of
 from springtide.app.view.web.workers import Workers
 
@@ -32,6 +35,7 @@ def add_pages(app: web.Application, pulse: Pulse, workers: Workers) -> None:
     app[PULSE] = pulse
     app[_WORKERS] = workers
     app.cleanup_ctx.append(pulse.beat)
+    app.middlewares.extend((readable, guard))
     env = environment()
     env.globals["asset"] = app[_ASSETS].url
     app[aiohttp_jinja2.APP_KEY] = env
@@ -45,6 +49,7 @@ def add_pages(app: web.Application, pulse: Pulse, workers: Workers) -> None:
     router.add_get("/exceptions", _exceptions)
     router.add_get("/kpis", _kpis)
     router.add_get("/system", _system)
+    add_login(app)
 
 
 # --- pages ---

@@ -36,7 +36,7 @@ from springtide.app.view.batch import question, read_items
 from springtide.app.view.bounds import bound_figure
 from springtide.app.view.contract.pages import describe
 from springtide.app.view.deeds import Deeds
-from springtide.app.view.edge import allow_origins
+from springtide.app.view.edge import allow_origins, refuse_crossing
 from springtide.app.view.figures import Figures
 from springtide.app.view.folding import Folding
 from springtide.app.view.follower import Follower
@@ -188,6 +188,8 @@ class View:
         describe(app)
         if self.gate is not None:
             self.gate.add_to(app)
+        else:
+            refuse_crossing(app, self._settings.cors_origins)
         if self._settings.cors_origins:
             allow_origins(app, self._settings.cors_origins)
         return app

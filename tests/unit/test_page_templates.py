@@ -167,7 +167,7 @@ async def test_nothing_may_run_but_what_the_package_brings(server):
         policy = response.headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
         assert "unsafe" not in policy
-        assert response.headers["Referrer-Policy"] == "no-referrer"
+        assert response.headers["Referrer-Policy"] == "same-origin"
 
 
 async def test_a_live_part_is_sent_only_when_it_has_changed(server, bodies):

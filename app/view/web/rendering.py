@@ -13,7 +13,8 @@ import jinja2
 from aiohttp import web
 from markupsafe import Markup
 
-from springtide.app.view.web import charts, sentences, words
+from springtide.app.view.gate import CALLER, GATE
+from springtide.app.view.web import charts, guard, sentences, words
 from springtide.app.view.web.asking import path
 from springtide.app.view.web.pulse import Pulse
 
@@ -74,22 +75,29 @@ def page(
     env = aiohttp_jinja2.get_env(request.app)
     found = env.get_template(template)
     fresh, fresh_tone = _freshness(request, body or {})
+    caller = request.get(CALLER)
+    is_open = GATE not in request.app
     whole = {
         **context,
+        "csrf": guard.token_of(request),
+        "is_open": is_open,
+        "who": None if caller is None else caller.who,
+        "operator": is_open or (caller is not None and caller.is_operator),
         "title": title,
         "page": template.removesuffix(".html"),
         "fresh": fresh,
         "fresh_tone": fresh_tone,
         "every_s": every_s,
         "here": request.rel_url.raw_path_qs,
+        "method": request.method,
         "status": status,
     }
     live = "".join(found.blocks["live"](found.new_context(whole)))
     tag = f'W/"{blake2b(live.encode(), digest_size=12).hexdigest()}"'
     headers = {
         "Content-Security-Policy": _POLICY,
-        "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-cache",
+        "Referrer-Policy": "same-origin",  # with none at all a browser would not say which origin a form is of
+        "Cache-Control": "private, no-cache",
         "Vary": "HX-Request, Accept-Encoding",
         "Springtide-Fresh": fresh,
         "Springtide-Fresh-Tone": fresh_tone,
@@ -101,7 +109,9 @@ def page(
         if request.headers.get("Springtide-Have") == tag:
             return web.Response(status=304, headers=headers)
         return _html(live, 200, headers)
-    return _html(found.render({**whole, "tag": tag, "live": Markup(live)}), status, headers)  # noqa: S704
+    response = _html(found.render({**whole, "tag": tag, "live": Markup(live)}), status, headers)  # noqa: S704
+    guard.remember(request, response)
+    return response
 
 
 def _html(text: str, status: int, headers: dict[str, str]) -> web.Response:
