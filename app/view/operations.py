@@ -115,9 +115,14 @@ PAGES: Final[Mapping[str, str | None]] = {
     "/orders": None,
     "/exceptions": None,
     "/kpis": None,
+    "/push": None,
+    "/push/{id}": None,
     "/system": scopes.METRICS_READ,
 }
 """Pages for people, and a scope where one is needed: what a page shows it asks the API for, as who opened it."""
 
-PAGE_DEEDS: Final[Mapping[str, str | None]] = {}
+PAGE_DEEDS: Final[Mapping[str, str | None]] = {
+    "/push": scopes.SUBSCRIPTIONS_WRITE,
+    "/push/{id}": scopes.SUBSCRIPTIONS_WRITE,
+}
 """Where pages' own forms are sent (POST), and the scope that is needed."""

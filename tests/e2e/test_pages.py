@@ -16,6 +16,8 @@ PAGES = (
     "/orders",
     "/exceptions?open=shipments%2F0%2F17",
     "/kpis",
+    "/push",
+    "/push/sub_1",
     "/system",
     "/find?q=nobody",
 )
