@@ -80,9 +80,9 @@ async def _home(request: web.Request) -> web.Response:
             "exceptions": [shapes.exception(row) for row in rows_of(exceptions.body, "exceptions")[:FEW]],
             "at_risk": [shapes.at_risk(row) for row in rows_of(at_risk.body, "promises")[:FEW]],
             "mismatches": [shapes.mismatch(row) for row in rows_of(mismatches.body, "mismatches")[:FEW]],
-            "push": [
-                deliveries.subscription(row, now_s) for row in rows_of(push.body, "subscriptions")[:FEW]
-            ],
+            "push": deliveries.by_need(
+                [deliveries.subscription(row, now_s) for row in rows_of(push.body, "subscriptions")[:FEW]]
+            ),
             "answers": {"exceptions": exceptions, "at_risk": at_risk, "mismatches": mismatches, "push": push},
         },
         every_s=3,
