@@ -65,10 +65,9 @@ class Deliveries:
             backlog += place.waiting + unread
             if place.waiting:
                 oldest_ms.append(place.oldest_ms)
-            elif (
-                unread and subscription.state != "active" and (at_ms := await self._written_ms(number, place))
-            ):
-                oldest_ms.append(at_ms)
+            elif unread and subscription.state != "active":
+                at_ms = await self._written_ms(number, place)
+                oldest_ms += [] if at_ms is None else [at_ms]
         return {
             "standing": standing(subscription, trouble),
             "told": sum(place.told for place in places.values()),
