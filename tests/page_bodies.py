@@ -278,7 +278,22 @@ def dead_letter(**given):
             ],
         },
         "place": {"topic": "shipments", "partition": 0, "offset": 17},
-        "value": '{"id":"e-17","data":{"shipment_id":"S-1"}}',
+        "value": '{"specversion":"1.0","id":"e-17","data":{"shipment_id":"S-1"}}',
+    } | given
+
+
+def done(**given):
+    """Something that was done about an exception."""
+    return {
+        "id": "inventory/1/4",
+        "action": "replayed",
+        "by": "service desk",
+        "at": "2026-03-02T07:10:00Z",
+        "reason": "a text, not a number",
+        "source": "wms/ber",
+        "event_id": "e-4",
+        "mended": True,
+        "positions": {"inventory/1": 9},
     } | given
 
 
@@ -523,6 +538,7 @@ def answers():
         },
         "/v1/orders": {"orders": [listed(n) for n in range(1, 21)], "cursor": "NEXT"},
         "/v1/exceptions": {"exceptions": [dead_letter()], "cursor": None},
+        "/v1/exceptions/actions": {"actions": [done()], "cursor": None},
         "/v1/at-risk": {"promises": [broken_promise()], "cursor": None},
         "/v1/finance/mismatches": {
             "mismatches": [
@@ -567,8 +583,7 @@ class PageServer:
 
     def app(self):
         app = web.Application()
-        app.router.add_get("/v1/{tail:.*}", self._answer)
-        app.router.add_route("*", "/v1/{tail:.*}", self._do)
+        app.router.add_route("*", "/v1/{tail:.*}", self._answer)
         add_pages(app, Pulse(self._look), Workers(self._workers), Workers(self._pushers))
         return app
 
@@ -578,15 +593,14 @@ class PageServer:
     async def _pushers(self):
         return [Worker("springtide-push-0", "127.0.0.1", {"status-changes": [0, 1]})]
 
-    async def _do(self, request):
-        """Notes what is to be done, and says what `done` has for it."""
-        body = await request.json() if request.can_read_body else None
-        self.told.append((request.method, str(request.rel_url), body))
-        status, answer = self.done.get((request.method, request.path), (202, {}))
-        return web.Response(status=204) if status == 204 else web.json_response(answer, status=status)
-
     async def _answer(self, request):
         self.asked.append(str(request.rel_url))
+        if request.method != "GET":
+            body = await request.json() if request.can_read_body else None
+            self.told.append((request.method, str(request.rel_url), body))
+            if self._give is None:
+                status, answer = self.done.get((request.method, request.path), (202, {}))
+                return web.Response(status=204) if status == 204 else web.json_response(answer, status=status)
         if self._give is not None:
             status, body = self._give(str(request.rel_url))
             return web.json_response(body, status=status)

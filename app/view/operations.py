@@ -40,6 +40,9 @@ OPERATIONS: Final = (
         "GET", "/v1/exceptions", scopes.EXCEPTIONS_READ, "What could not be applied, by impact", bound=False
     ),
     Operation(
+        "GET", "/v1/exceptions/actions", scopes.EXCEPTIONS_READ, "Who did what about exceptions", bound=False
+    ),
+    Operation(
         "POST", "/v1/exceptions/{id}:replay", scopes.EXCEPTIONS_WRITE, "Apply an exception again", bound=False
     ),
     Operation(
@@ -122,7 +125,9 @@ PAGES: Final[Mapping[str, str | None]] = {
 """Pages for people, and a scope where one is needed: what a page shows it asks the API for, as who opened it."""
 
 PAGE_DEEDS: Final[Mapping[str, str | None]] = {
-    "/push": scopes.SUBSCRIPTIONS_WRITE,
-    "/push/{id}": scopes.SUBSCRIPTIONS_WRITE,
+    **dict.fromkeys(
+        ("/exceptions/replay", "/exceptions/discard", "/exceptions/many"), scopes.EXCEPTIONS_WRITE
+    ),
+    **dict.fromkeys(("/push", "/push/{id}"), scopes.SUBSCRIPTIONS_WRITE),
 }
 """Where pages' own forms are sent (POST), and the scope that is needed."""

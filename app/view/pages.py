@@ -15,6 +15,7 @@ from aiohttp import web
 from springtide.app.view.web import charts, deliveries, keyfigures, sentences, shapes, words
 from springtide.app.view.web.asking import NOTHING_THERE, Answer, ask, cursor_of, path, rows_of, with_query
 from springtide.app.view.web.assets import Assets
+from springtide.app.view.web.exceptions import add_exceptions
 from springtide.app.view.web.guard import guard
 from springtide.app.view.web.login import add_login
 from springtide.app.view.web.pulse import Pulse
@@ -49,9 +50,9 @@ def add_pages(app: web.Application, pulse: Pulse, workers: Workers, pushers: Wor
     router.add_get("/sku/{sku}", _sku)
     router.add_get("/order/{order_id}", _order)
     router.add_get("/orders", _orders)
-    router.add_get("/exceptions", _exceptions)
     router.add_get("/kpis", _kpis)
     router.add_get("/system", _system)
+    add_exceptions(app)
     add_push(app, pushers)
     add_login(app)
 
@@ -186,33 +187,6 @@ async def _orders(request: web.Request) -> web.Response:
         "next": with_query("/orders", {**filters, "cursor": following}) if following else None,
     }
     return page(request, "orders.html", "Orders", context, body=answer.body, status=answer.status, every_s=5)
-
-
-async def _exceptions(request: web.Request) -> web.Response:
-    filters = _given(request, "kind", "order")
-    cursor = request.query.get("cursor", "")
-    opened = request.query.get("open", "")
-    answer = await ask(request, with_query("/v1/exceptions", {**filters, "cursor": cursor}))
-    found = [shapes.exception(row) for row in rows_of(answer.body, "exceptions")]
-    one = next((row for row in found if row["id"] == opened), None) if opened else None
-    following = cursor_of(answer.body) if answer.ok else None
-    here = {**filters, "cursor": cursor}
-    for row in found:
-        row["href"] = with_query("/exceptions", {**here, "open": row["id"]})
-    context = {
-        "answer": answer,
-        "exceptions": found,
-        "one": one,
-        "opened": opened,
-        "filters": filters,
-        "closed": with_query("/exceptions", here),
-        "cursor": cursor,
-        "first": with_query("/exceptions", filters),
-        "next": with_query("/exceptions", {**filters, "cursor": following}) if following else None,
-    }
-    return page(
-        request, "exceptions.html", "Exceptions", context, body=answer.body, status=answer.status, every_s=5
-    )
 
 
 async def _kpis(request: web.Request) -> web.Response:

@@ -48,6 +48,7 @@ from springtide.app.view.keeping import Keeping
 from springtide.app.view.live import LiveWorld, SkuRows
 from springtide.app.view.mending import Mending
 from springtide.app.view.metrics import Metrics, Reading
+from springtide.app.view.one_writer import OneWriter
 from springtide.app.view.originals import Originals
 from springtide.app.view.pages import add_pages
 from springtide.app.view.parameters import Freshness
@@ -88,6 +89,7 @@ _ASKED: Final = (
     "/v1/explain",
     "/v1/at-risk",
     "/v1/exceptions",
+    "/v1/exceptions/actions",
     "/v1/kpis",
     "/v1/finance/mismatches",
     "/v1/finance/reconciliation",
@@ -140,7 +142,14 @@ class View:
         self.asking = Asking(self.follower, self.keeping, settings, self.world, self._caught_up, self._lag_ms)
         self.deeds = Deeds(self.follower, self.intake, settings, self.world, self._events)
         originals = Originals(KafkaLog(connection))
-        self.mending = Mending(self.keeping, self.intake, originals, self.world, self._events)
+        one_writer = OneWriter(
+            connection,
+            f"{settings.app}-mending",
+            self.log,
+            self.follower,
+            lambda name: self.world().action_of(name),
+        )
+        self.mending = Mending(self.keeping, one_writer, originals, self.world, self._events)
 
     def world(self) -> LiveWorld:
         """All that is shown, as answers read it."""

@@ -88,7 +88,7 @@ async def test_what_was_done_takes_an_exception_from_the_open_list_and_shows_it_
         assert kinds(asked(f"limit=1&cursor={first['cursor']}")) == ["order_unknown"]
         # each is found by its id
         assert shown.world.letter(ids["missing_field"]).code == "missing_field"  # type: ignore[union-attr]
-        assert shown.world.noted_as(ids["cancel_unknown_line"])["kind"] == "cancel_unknown_line"  # type: ignore[index]
+        assert shown.world.noted_as(ids["cancel_unknown_line"])[2]["kind"] == "cancel_unknown_line"  # type: ignore[index]
         assert shown.world.noted_as(ids["order_unknown"])["kind"] == "order_unknown"  # type: ignore[index]
         assert shown.world.noted_as("nothing") is None
 

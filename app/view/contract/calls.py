@@ -74,6 +74,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
     "exclude_order": Parameter(_ID, "As if this order wanted nothing."),
     "format": Parameter(_one_of(*FORMATS), "JSON, or all of it as a file."),
     "from": Parameter(Day, "The first day."),
+    "id": Parameter(_ID, "The one of this name."),
     "kind": Parameter(_Words, "Exceptions of this kind."),
     "known_at": Parameter(Instant, "Count what had been recorded by then."),
     "limit": Parameter(_Limit, "Entries of a page."),
@@ -158,8 +159,9 @@ CALLS: Final[Mapping[tuple[str, str], Call]] = {
     ("POST", "/v1/whatif"): Call(reports.WhatIfAnswers, FRESH, whatif.WhatIfAsked),
     ("GET", "/v1/at-risk"): Call(orders.AtRisk, ("sku", "region", "channel", *PAGE)),
     ("GET", "/v1/exceptions"): Call(
-        orders.Exceptions, ("order", "kind", "what", "process", "source", "type", "state", *PAGE)
+        orders.Exceptions, ("id", "order", "kind", "what", "process", "source", "type", "state", *PAGE)
     ),
+    ("GET", "/v1/exceptions/actions"): Call(reports.Actions, PAGE),
     ("POST", "/v1/exceptions/{id}:replay"): Call(reports.Acted, body=ReplayAsked, status=202),
     ("POST", "/v1/exceptions/{id}:discard"): Call(reports.Acted, body=mending.DiscardAsked),
     ("POST", "/v1/exceptions:replay"): Call(reports.ActedOnMany, body=mending.ManyAsked, status=202),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from springtide.app.view.contract.figures import Day, Decimal, Fresh, Instant
-from springtide.app.view.contract.orders import Action, Status
+from springtide.app.view.contract.orders import Action, Paged, Status
 from springtide.codecs.subscriptions import Filter
 
 
@@ -183,6 +183,16 @@ class Acted(Action, kw_only=True):
 
     id: str
     position: str | None = None
+
+
+class ActionListed(Action, kw_only=True):
+    id: str
+
+
+class Actions(Paged, kw_only=True):
+    """What was last done about each exception, the newest first."""
+
+    actions: list[ActionListed]
 
 
 class ActedOnMany(Struct, kw_only=True):
