@@ -319,6 +319,36 @@ def test_everything_can_be_done_without_javascript(server, opened):
     assert "upsert" not in wanted
 
 
+def test_the_form_and_the_secret_fit_the_narrowest_phone(server, opened):
+    server.done["POST", "/v1/subscriptions"] = (201, subscribed(9) | {"secret": "whsec_" + "c2VjcmV0" * 8})
+    page = opened(server.url, viewport={"width": 320, "height": 640})
+    page.goto(server.url + "/push")
+    page.click("#make > summary")
+    for summary in page.locator("#make details > summary").all():
+        summary.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.fill("#f-url", "https://crm.example.com/hook")
+    page.click("#make button[type=submit]")
+    expect(page.locator("#secret")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_a_fault_leads_to_its_field(server, opened):
+    page = opened(server.url)
+    page.goto(server.url + "/push")
+    page.click("#make > summary")
+    page.fill("#f-url", "https://crm.example.com/hook")
+    page.fill("#f-in_flight_max", "a few")
+    page.press("#f-in_flight_max", "Enter")
+    assert page.evaluate("document.activeElement.id") == "refused"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.type("4")
+    expect(page.locator("#f-in_flight_max")).to_have_value(re.compile("4"))
+    expect(page.locator("#e-in_flight_max")).to_have_text("It has to be a whole number.")
+    assert server.told == []
+
+
 def test_hostile_text_of_a_subscription_and_of_a_refusal_stays_text(server, opened):
     for name in ("/v1/subscriptions", "/v1/subscriptions/sub_1"):
         server.bodies[name] = hostile(server.bodies[name])
