@@ -63,6 +63,10 @@ class Receiver:
                 receiver._connections[self.request] = None
                 super().setup()
 
+            def handle(self) -> None:
+                with suppress(ConnectionError):  # nobody waits for the answer any more
+                    super().handle()
+
             def finish(self) -> None:
                 receiver._connections.pop(self.request, None)
                 with suppress(OSError):  # it was closed from outside
