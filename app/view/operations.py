@@ -93,6 +93,13 @@ OPERATIONS: Final = (
         "Tell changes again",
         bound=False,
     ),
+    Operation(
+        "POST",
+        "/v1/subscriptions/{id}:retry",
+        scopes.SUBSCRIPTIONS_WRITE,
+        "Try again at once",
+        bound=False,
+    ),
     Operation("GET", "/metrics", scopes.METRICS_READ, "Metrics for Prometheus", bound=False),
 )
 
@@ -111,11 +118,16 @@ PAGES: Final[Mapping[str, str | None]] = {
     "/orders": None,
     "/exceptions": None,
     "/kpis": None,
+    "/push": None,
+    "/push/{id}": None,
     "/system": scopes.METRICS_READ,
 }
 """Pages for people, and a scope where one is needed: what a page shows it asks the API for, as who opened it."""
 
-PAGE_DEEDS: Final[Mapping[str, str | None]] = dict.fromkeys(
-    ("/exceptions/replay", "/exceptions/discard", "/exceptions/many"), scopes.EXCEPTIONS_WRITE
-)
+PAGE_DEEDS: Final[Mapping[str, str | None]] = {
+    **dict.fromkeys(
+        ("/exceptions/replay", "/exceptions/discard", "/exceptions/many"), scopes.EXCEPTIONS_WRITE
+    ),
+    **dict.fromkeys(("/push", "/push/{id}"), scopes.SUBSCRIPTIONS_WRITE),
+}
 """Where pages' own forms are sent (POST), and the scope that is needed."""
