@@ -95,7 +95,9 @@ OPERATIONS: Final = (
 
 BY_ROUTE: Final[Mapping[tuple[str, str], Operation]] = {(o.method, o.path): o for o in OPERATIONS}
 
-OPEN: Final = frozenset(("/livez", "/readyz", "/openapi.json", "/docs", "/static/{name}"))
+OPEN: Final = frozenset(
+    ("/livez", "/readyz", "/openapi.json", "/asyncapi.json", "/docs", "/docs/topics", "/static/{name}")
+)
 """Paths that anybody may ask: they tell nothing of anybody's trade."""
 
 PAGES: Final[Mapping[str, str | None]] = {

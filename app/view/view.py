@@ -185,7 +185,7 @@ class View:
         router.add_get("/metrics", self.get_metrics)
         pulse = Pulse(lambda: standing(self.follower, stopping=self.stopping))
         add_pages(app, pulse, Workers(partial(members, self._connection, self._settings.app)))
-        describe(app)
+        describe(app, self._settings)
         if self.gate is not None:
             self.gate.add_to(app)
         if self._settings.cors_origins:
