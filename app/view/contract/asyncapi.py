@@ -6,16 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-import msgspec
-from msgspec import inspect
-
 from springtide.app import wiring
 from springtide.app.broker.topics import TopicSpec
 from springtide.app.settings import Settings
 from springtide.app.view.contract.channels import CHANGELOG, TOPICS, Kept, Topic
 from springtide.app.view.contract.examples import example
 from springtide.app.view.contract.openapi import package_version
-from springtide.app.view.questions import STATUSES
+from springtide.app.view.contract.schemas import CE, REF, Json, Schemas
 from springtide.codecs.cloudevents import (
     EVENT_BYTES_MAX,
     STRUCTURED,
@@ -25,9 +22,8 @@ from springtide.codecs.cloudevents import (
     Envelope,
 )
 from springtide.codecs.facts import CREDITS, FACT_TYPES, INVENTORY, FactType
-from springtide.codecs.letters import STATUS_CHANGED, StatusChange, StatusChanged, WebhookHeaders
+from springtide.codecs.letters import STATUS_CHANGED, StatusChanged, WebhookHeaders
 
-Json = dict[str, Any]
 WEBHOOK: Final = "webhook"
 UPSERT: Final = "upsert"
 BINARY: Final = ".binary"
@@ -36,8 +32,6 @@ _KAFKA_BINDING: Final = "0.5.0"
 _HTTP_BINDING: Final = "0.3.0"
 _JSON: Final = "application/json"
 _EVENT: Final = STRUCTURED.decode()
-_REF: Final = "#/components/schemas/{name}"
-_CE: Final = "ce_"
 _ABOUT: Final = f"""What Springtide hears and tells: CloudEvents 1.0 in, at most {EVENT_BYTES_MAX >> 20} MiB each, in \
 structured or binary mode; status changes, dead letters and projections out. What it writes is written in \
 transactions: read it with `isolation.level=read_committed`. An entity's partition is the CRC-32 of its key modulo \
@@ -53,7 +47,7 @@ _SUBJECTS: Final[Mapping[str, str]] = {INVENTORY: "sku", CREDITS: "customer_id"}
 
 def asyncapi(settings: Settings) -> Json:
     """The document of an installation with these settings."""
-    schemas = _Schemas()
+    schemas = Schemas()
     messages: dict[str, Json] = {}
     channels: dict[str, Json] = {}
     for spec in wiring.topic_specs(settings):
@@ -108,114 +102,10 @@ def asyncapi(settings: Settings) -> Json:
     }
 
 
-class _Schemas:
-    """JSON Schemas (draft 7, which AsyncAPI's own are) of all types; what is a row's is an array."""
-
-    def __init__(self) -> None:
-        kinds: list[Any] = [Envelope, StatusChanged, WebhookHeaders]
-        kinds += [fact.data for fact in FACT_TYPES]
-        kinds += [kept.type for topic in TOPICS.values() for kept in topic.kept]
-        refs, components = msgspec.json.schema_components(kinds, ref_template=_REF)
-        self._refs = dict(zip(kinds, refs, strict=True))
-        structs: dict[type, inspect.StructType] = {}
-        for kind in dict.fromkeys(kinds):
-            _gather(inspect.type_info(kind), structs)
-        rows = {}
-        for kind, info in structs.items():
-            name = _component(kind, components)
-            if info.array_like:
-                rows[name] = ([] if info.tag is None else ["tag"]) + [field.name for field in info.fields]
-        self.components: dict[str, Json] = {
-            name: _draft_7(schema, rows.get(name)) for name, schema in components.items()
-        }
-        self.components[StatusChange.__name__]["properties"]["status"]["enum"] = list(STATUSES)
-        self.components["Envelope"]["properties"]["specversion"] = {"const": "1.0"}
-        self.components["BinaryAttributes"] = self._binary()
-
-    def of(self, kind: Any) -> Json:
-        found: Json = self._refs[kind]
-        return found
-
-    def _binary(self) -> Json:
-        """The envelope as headers of a record, which are texts."""
-        envelope = self.components["Envelope"]
-        texts = {name: _text(schema) for name, schema in envelope["properties"].items() if name != "data"}
-        return {
-            "title": "BinaryAttributes",
-            "description": "Attributes of an event in binary mode: headers, in UTF-8; the value is `data`.",
-            "type": "object",
-            "properties": {
-                **{_CE + name: schema for name, schema in texts.items()},
-                "content-type": {"type": "string", "pattern": "json(;.*)?$"},
-            },
-            "required": [_CE + name for name in envelope["required"] if name != "data"],
-        }
-
-
-def _text(schema: Json) -> Json:
-    """That part of a schema which is of texts."""
-    for one in schema.get("anyOf", ()):
-        if one.get("type") == "string":
-            found: Json = one
-            return found
-    return schema
-
-
-def _gather(info: inspect.Type, found: dict[type, inspect.StructType]) -> None:
-    """Every struct that a type is made of."""
-    if isinstance(info, inspect.StructType):
-        if info.cls in found:
-            return
-        found[info.cls] = info
-        parts: Iterable[inspect.Type] = [field.type for field in info.fields]
-    elif isinstance(info, inspect.UnionType):
-        parts = info.types
-    elif isinstance(info, inspect.TupleType):
-        parts = info.item_types
-    elif isinstance(info, inspect.DictType):
-        parts = (info.key_type, info.value_type)
-    elif isinstance(info, inspect.CollectionType):
-        parts = (info.item_type,)
-    elif isinstance(info, inspect.Metadata):
-        parts = (info.type,)
-    else:
-        return
-    for part in parts:
-        _gather(part, found)
-
-
-def _component(kind: type, components: Mapping[str, Any]) -> str:
-    """What a type is called among the components: where two have one name, its module's stands before it."""
-    whole = f"{kind.__module__}.{kind.__qualname__}"
-    return whole if whole in components else kind.__name__
-
-
-def _draft_7(schema: Any, names: list[str] | None = None) -> Any:
-    """The same in the words of draft 7; `names` of the places of a row become their titles."""
-    if isinstance(schema, list):
-        return [_draft_7(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    found = {word: _draft_7(value) for word, value in schema.items()}
-    if isinstance(found.get("description"), str):
-        found["description"] = " ".join(found["description"].split())  # a docstring has lines
-    if "$ref" in found and len(found) > 1:  # in draft 7 nothing counts beside a reference
-        found = {"allOf": [{"$ref": found.pop("$ref")}], **found}
-    if "prefixItems" in found:
-        places = found.pop("prefixItems")
-        if names is not None:
-            places = [
-                {"title": name, "allOf": [place]} if "$ref" in place else {"title": name, **place}
-                for name, place in zip(names, places, strict=True)
-            ]
-        found["items"] = places
-    return found
-
-
 # --- messages ---
 
 
-def _told(spec: TopicSpec, topic: Topic, schemas: _Schemas) -> Iterator[tuple[str, Json]]:
+def _told(spec: TopicSpec, topic: Topic, schemas: Schemas) -> Iterator[tuple[str, Json]]:
     """(name, message) of each kind of record on a topic."""
     for fact in FACT_TYPES:
         if fact.topic == spec.name:
@@ -236,7 +126,7 @@ def _told(spec: TopicSpec, topic: Topic, schemas: _Schemas) -> Iterator[tuple[st
         )
 
 
-def _structured(fact: FactType, topic: Topic, schemas: _Schemas) -> Json:
+def _structured(fact: FactType, topic: Topic, schemas: Schemas) -> Json:
     event = _event(fact)
     return {
         "name": event["type"],
@@ -259,10 +149,10 @@ def _structured(fact: FactType, topic: Topic, schemas: _Schemas) -> Json:
     }
 
 
-def _binary(fact: FactType, topic: Topic, schemas: _Schemas) -> Json:
+def _binary(fact: FactType, topic: Topic, schemas: Schemas) -> Json:
     event = _event(fact)
     data = event.pop("data")
-    headers = {_CE + name: str(value) for name, value in event.items()} | {"content-type": _JSON}
+    headers = {CE + name: str(value) for name, value in event.items()} | {"content-type": _JSON}
     return {
         "name": event["type"],
         "title": f"{fact.name}, in binary mode",
@@ -271,12 +161,12 @@ def _binary(fact: FactType, topic: Topic, schemas: _Schemas) -> Json:
         "headers": {
             "type": "object",
             "allOf": [
-                {"$ref": _REF.format(name="BinaryAttributes")},
-                {"properties": {f"{_CE}type": {"const": event["type"]}}},
+                {"$ref": REF.format(name="BinaryAttributes")},
+                {"properties": {f"{CE}type": {"const": event["type"]}}},
             ],
         },
         "payload": schemas.of(fact.data),
-        "correlationId": {"location": f"$message.header#/{_CE}correlationid"},
+        "correlationId": {"location": f"$message.header#/{CE}correlationid"},
         "bindings": _keyed(f"{topic.key}: the header `ce_subject`; or none"),
         "examples": [{"headers": headers, "payload": data}],
     }
@@ -296,7 +186,7 @@ def _event(fact: FactType) -> Json:
     }
 
 
-def _record(kept: Kept, schemas: _Schemas) -> Json:
+def _record(kept: Kept, schemas: Schemas) -> Json:
     found: Json = {
         "name": kept.name,
         "summary": kept.text,
@@ -314,7 +204,7 @@ def _record(kept: Kept, schemas: _Schemas) -> Json:
     return found
 
 
-def _webhooks(schemas: _Schemas) -> Iterator[tuple[str, Json]]:
+def _webhooks(schemas: Schemas) -> Iterator[tuple[str, Json]]:
     change = example(StatusChanged)
     change["subject"] = change["data"]["order_id"]
     change["id"] = f"{change['subject']}/{change['data']['version']}"
