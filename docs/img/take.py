@@ -18,6 +18,7 @@ import urllib.request
 from base64 import b64decode
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ from springtide.app.up.stack import Stack
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 HERE = Path(__file__).parent
 BYTES_MAX = 200_000
@@ -123,7 +124,7 @@ def tell_of_lanterns(url: str) -> None:
             event("supply.scheduled", "erp", LANTERN, {**supply, "due": day(due), "firmness": firmness})
         )
     for at, (wanted, units) in enumerate(
-        ((0, 24), (3, 40), (5, 70), (10, 60), (14, 55), (21, 90), (26, 60), (35, 80), (40, 60), (50, 70))
+        ((0, 24), (3, 30), (5, 70), (10, 45), (14, 40), (21, 60), (26, 50), (35, 60), (40, 50), (50, 60))
     ):
         line = {"line_id": "1", "sku": LANTERN, "qty": units, "requested_date": day(wanted)}
         order = {
@@ -144,14 +145,13 @@ def take(browser: Browser, url: str) -> None:
         ("order", f"/order/{an_order(url)}", 1000, False),
         ("kpis-dark", "/kpis?by=region", 840, True),
     ):
-        until(lambda: lag_ms(url) < LAG_MS_WANTED, "the view keeps up")
         context = browser.new_context(
             viewport={"width": WIDTH, "height": height},
             device_scale_factor=SCALE,
             color_scheme="dark" if dark else "light",
         )
         page = context.new_page()
-        page.goto(url + path, wait_until="networkidle")
+        until(partial(is_fresh, page, url + path), "a page is not stale")
         page.evaluate("document.activeElement.blur()")
         session = context.new_cdp_session(page)
         shot = session.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
@@ -161,6 +161,12 @@ def take(browser: Browser, url: str) -> None:
         (HERE / f"{name}.webp").write_bytes(picture)
         print(f"{name}.webp: {path}, {len(picture):,} bytes")
         context.close()
+
+
+def is_fresh(page: Page, address: str) -> bool:
+    """Opens a page; whether it shows figures of this very moment."""
+    page.goto(address, wait_until="networkidle")
+    return "ms behind" in page.inner_text("main")
 
 
 def an_order(url: str) -> str:
