@@ -106,7 +106,17 @@ OPERATIONS: Final = (
 BY_ROUTE: Final[Mapping[tuple[str, str], Operation]] = {(o.method, o.path): o for o in OPERATIONS}
 
 OPEN: Final = frozenset(
-    ("/livez", "/readyz", "/openapi.json", "/docs", "/static/{name}", "/login", "/logout")
+    (
+        "/livez",
+        "/readyz",
+        "/openapi.json",
+        "/asyncapi.json",
+        "/docs",
+        "/docs/topics",
+        "/static/{name}",
+        "/login",
+        "/logout",
+    )
 )
 """Paths that anybody may ask: they tell nothing of anybody's trade."""
 

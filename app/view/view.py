@@ -195,7 +195,7 @@ class View:
         router.add_get("/metrics", self.get_metrics)
         pulse = Pulse(lambda: standing(self.follower, stopping=self.stopping))
         add_pages(app, pulse, self._members(""), self._members(f"-{PUSH}"))
-        describe(app)
+        describe(app, self._settings)
         if self.gate is not None:
             self.gate.add_to(app)
         else:

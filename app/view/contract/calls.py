@@ -210,6 +210,8 @@ CALLS: Final[Mapping[tuple[str, str], Call]] = {
     ("GET", "/livez"): Call(reports.Alive),
     ("GET", "/readyz"): Call(reports.Ready),
     ("GET", "/metrics"): Call(None, gives="text/plain"),
+    ("GET", "/openapi.json"): Call(dict[str, Any]),
+    ("GET", "/asyncapi.json"): Call(dict[str, Any]),
 }
 """(method, path) -> what it takes and gives."""
 
