@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from springtide.codecs.times import DAY_US
+from springtide.tables.ahead import Ahead, Lacks
 from springtide.tables.footprint import (
     footprint,
 )
@@ -90,24 +91,16 @@ class Promising(Grants):
         rows.sort(key=lambda row: row.rank)
         order = self.network.nearest_first(list(head.cells))
         room = self._any_room()
-        before: list[Allocation] | None = None
-        aside: list[Plan] = []
-        passed = 0
+        ahead: Ahead | None = None
         for row in rows:
-            if self.dated.soft:
-                # Those before it in rank are planned by now: what is kept from those behind them only grows.
-                if before is None:
-                    before = self._open_by_rank()
-                while passed < len(before) and before[passed].rank < row.rank:
-                    if not before[passed].is_firm:
-                        aside += [plan for line in before[passed].lines.values() for plan in line.plan]
-                    passed += 1
             for line in row.lines.values():
                 if not line.uncovered or not may_hope(row, line) or not line.queues:
                     continue
                 if not room and lead is None and not (line.plan or line.leads):
                     continue
-                if self._plan_line(row, line, order, lead, aside if self.dated.soft else []):
+                if ahead is None:
+                    ahead = Ahead(self._ranks(), self._touched, row.rank)
+                if self._plan_line(row, line, order, lead, ahead.upto(row.rank)):
                     room = self._any_room()
 
     def _any_room(self) -> bool:
@@ -121,11 +114,10 @@ class Promising(Grants):
         return False
 
     def _plan_line(
-        self, row: Allocation, line: Taken, order: list[str], lead: int | None, aside: list[Plan]
+        self, row: Allocation, line: Taken, order: list[str], lead: int | None, lacks: Lacks
     ) -> bool:
         """Finds days for what a line lacks; whether that changed anything. What was promised stays as it is,
-        unless all of it can be had sooner. `aside`: what is planned for those before the order in rank and
-        kept from nobody but those behind them."""
+        unless all of it can be had sooner. `lacks`: of those before the order in rank."""
         before = footprint(row, bool(self.head.fences))
         old, firm = (line.plan, line.leads), row.is_firm
         single, max_splits = self._is_single(row), self._max_splits(row)
@@ -137,7 +129,7 @@ class Promising(Grants):
         else:
             middle = before
         short = line.uncovered - line.planned
-        found = self.rooms.find(row, line, short, single, max_splits, order, aside)
+        found = self.rooms.find(row, line, short, single, max_splits, order, lacks)
         if line.lot > 1:
             odd = (line.allocated + line.planned + sum(units for _, _, units in found)) % line.lot
             found, _ = less(sorted(found), odd)
@@ -152,13 +144,6 @@ class Promising(Grants):
             line.plan, line.leads = old
         self._settle_row(row, middle)
         return (line.plan, line.leads) != old
-
-    def _open_by_rank(self) -> list[Allocation]:
-        """Orders that may have what is planned for them kept from nobody but those behind them."""
-        found = [
-            self.allocation(order_id) for order_id in dict.fromkeys([*self._ranks().hopes, *self._touched])
-        ]
-        return sorted((row for row in found if row is not None), key=lambda row: row.rank)
 
     def _lead(self, line: Taken, lead: int, known: list[Plan], units: int, found: list[Plan]) -> list[Plan]:
         """What a line is promised for after the lead time: all that can't be had before."""

@@ -1,0 +1,46 @@
+"""What the machine has found, told step by step: each failed once."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from test_sku_machine import SkuMachine
+
+from springtide.app.verify.compare import dated_picture, sku_picture
+
+PLAIN: Final = [0, 0, 0, 0]
+
+
+class Told:
+    """A machine that looks at its invariants after each step."""
+
+    def __init__(self, a: int, b: int, kinds: list[int] = PLAIN) -> None:
+        self.machine = SkuMachine()
+        self.machine.begin(a=a, b=b, kinds=kinds)
+
+    def ask(self, order_id: str, units: int, **more: Any) -> None:
+        stated = {
+            "line_id": "1",
+            "at": None,
+            "day": None,
+            "cap": None,
+            "queues": True,
+            "pool": None,
+            "lot": 1,
+        }
+        self.then("ask", order_id=order_id, units=units, **stated | more)
+
+    def then(self, step: str, **told: Any) -> None:
+        getattr(self.machine, step)(**told)
+        pair = self.machine.pair
+        naive = pair.naive.skus["tea"]
+        assert sku_picture(pair.get(b"tea")) == naive.picture()
+        assert dated_picture(pair.get(b"tea\x00d")) == naive.dated()
+        self.machine.a_row_lies_where_its_state_says()
+
+
+def test_a_capped_line_that_lacks_nothing_holds_its_order_back_all_the_same() -> None:
+    told = Told(a=0, b=14)
+    told.ask("o1", 5, cap=4)
+    told.ask("o1", 11, line_id="2", pool="web")
+    told.then("issue", at="A", units=1, order_id="o1")
