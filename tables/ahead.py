@@ -14,20 +14,15 @@ Lacks: TypeAlias = Mapping[tuple[str, str | None], dict[int, int]]
 
 
 class Ahead:
-    """What all open orders lack, summed up along their ranks: `upto` must be asked in order of rank. `later`:
-    only lines whose day has not come."""
+    """What all open orders lack, summed up along their ranks: `upto` must be asked in order of rank."""
 
-    def __init__(
-        self, ranks: Ranks, touched: Mapping[str, Allocation], first: Rank, later: bool = False
-    ) -> None:
+    def __init__(self, ranks: Ranks, touched: Mapping[str, Allocation], first: Rank) -> None:
         self._touched = touched
-        self._is_later = later
         self._sums: dict[tuple[str, str | None], dict[int, int]] = {}
         self._coming: list[tuple[Rank, str]] = [(row.rank, order_id) for order_id, row in touched.items()]
         self._ranks = ranks
-        if later or ranks.lack_behind(first):
-            names = ranks.lack_later if later else ranks.lacks
-            self._coming += [(ranks.of[name], name) for name in names if name not in touched]
+        if ranks.lack_behind(first):
+            self._coming += [(ranks.of[name], name) for name in ranks.lacks if name not in touched]
         else:
             for order_id in ranks.lacks:
                 if order_id in touched:
@@ -46,9 +41,8 @@ class Ahead:
         return self._sums
 
     def _add(self, lacks: tuple[Lack, ...], sign: int) -> None:
-        for channel, location, day, units, is_due in lacks:
-            if not (self._is_later and is_due):
-                self._put((channel, location), day, sign * units)
+        for channel, location, day, units in lacks:
+            self._put((channel, location), day, sign * units)
 
     def _put(self, key: tuple[str, str | None], day: int, units: int) -> None:
         days = self._sums.setdefault(key, {})

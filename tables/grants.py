@@ -21,7 +21,6 @@ from springtide.tables.lines import (
 )
 from springtide.tables.open_sku import OpenSku
 from springtide.tables.planning import NO_LACKS
-from springtide.tables.ranks import lacks_of
 from springtide.tables.sku import (
     Allocation,
     Plan,
@@ -106,10 +105,8 @@ class Grants(OpenSku):
             if at == len(ranks) or ranks[at] != rank:
                 ranks.insert(at, rank)
         ahead: Ahead | None = None
-        if head.dated and (
-            self._ranks().lack_later or any(_lacks_later(row) for row in self._touched.values())
-        ):
-            ahead = Ahead(self._ranks(), self._touched, ranks[0], later=True)
+        if head.waiting or head.dated or len(self._touched) > 1:
+            ahead = Ahead(self._ranks(), self._touched, ranks[0])
         for rank in ranks:
             waiting = self.allocation(rank[2])
             if waiting is None:
@@ -142,8 +139,8 @@ class Grants(OpenSku):
         given: Sequence[Plan] = (),
     ) -> dict[str, int]:
         """Units that a line may take from each location, of those that are left to who comes now; `taken`
-        are units that lines before it in its order get, `given` what was planned for these, `lacks` what lines
-        for later lack that are before it in rank."""
+        are units that lines before it in its order get, `given` what was planned for these, `lacks` what those
+        before it in rank lack."""
         head = self.head
         plans = self.dated.plans if head.dated or self._dated_changed else {}
         own = [*line.plan, *given]
@@ -165,14 +162,16 @@ class Grants(OpenSku):
             if head.fences:
                 lefts = fences.lefts(head, name, self.time_us, self.time_us + 1)
                 most -= fences.kept_from(cell.open, lefts, channel)
-            if beside or lacks or name in plans or self.rooms.fenced(name):
-                most = min(most, self.rooms.least(name, channel, own, lacks))
+            if beside or name in plans or self.rooms.fenced(name):
+                most = min(most, self.rooms.least(name, channel, own))
+            if most > 0 and any(place == name for _, place in lacks):
+                most = min(most, self.rooms.room(name, channel, own, lacks)[0])
             if row.keeps_safety:
                 most -= cell.safety_stock
             found[name] = most - taken.get(name, 0)
         if head.fences:
             self._bound(found, channel, sum(taken.values()), own)
-        if lacks:
+        if lacks and _any_units(found):
             most = self.rooms.by_rank(channel, lacks, own, row.keeps_safety)[0]
             _lower(found, max(0, most - sum(taken.values())))
         return found
@@ -283,10 +282,6 @@ def _lower(found: dict[str, int], most: int) -> None:
     for name, units in found.items():
         found[name] = min(units, most)
         most -= max(0, found[name])
-
-
-def _lacks_later(row: Allocation) -> bool:
-    return any(line.later for line in row.lines.values()) and any(not is_due for *_, is_due in lacks_of(row))
 
 
 def _has(row: Allocation, location: str) -> bool:

@@ -201,12 +201,10 @@ class Rooms:
         whole = self._in_sum(channel, without, lacks, safety)
         return dated.look_ahead(list(map(sub, whole, self._kept_ahead(None, channel, lacks))))
 
-    def least(
-        self, location: str | None, channel: str, without: Sequence[Plan] = (), lacks: Lacks = NO_LACKS
-    ) -> int:
+    def least(self, location: str | None, channel: str, without: Sequence[Plan] = ()) -> int:
         """The least of `room`'s days, which is what may be taken today."""
-        if location is None or lacks or self.fenced(location):
-            return self.room(location, channel, without, lacks)[0]
+        if location is None or self.fenced(location):
+            return self.room(location, channel, without)[0]
         if not self.network.place(location).open:
             return 0
         return self._least(location, without)

@@ -11,15 +11,15 @@ from springtide.tables.sku import (
     Taken,
 )
 
-Lack: TypeAlias = tuple[str, str | None, int, int, bool]
-"""(channel, location asked for or None for any, day, units lacking from then on, whether the line is due); of a
-line that is due the day is 0. Negative units: promised for that day."""
+Lack: TypeAlias = tuple[str, str | None, int, int]
+"""(channel, location asked for or None for any, day, units lacking from then on); of a line that is due the day
+is 0. Negative units: promised for that day."""
 
 
 class Ranks:
     """Open orders and their ranks, in order of rank; and which of them wait for a day or hope for a better."""
 
-    __slots__ = ("hopes", "in_order", "lack_later", "lacks", "later", "of", "sums")
+    __slots__ = ("hopes", "in_order", "lacks", "later", "of", "sums")
 
     def __init__(self) -> None:
         self.of: dict[str, Rank] = {}
@@ -30,8 +30,6 @@ class Ranks:
         """Orders that have units not covered which are not promised, or for later than they were once."""
         self.lacks: dict[str, tuple[Lack, ...]] = {}
         """Order -> what it lacks and is not promised for the day on which it wants it."""
-        self.lack_later: dict[str, None] = {}
-        """Those of them that lack it on a day that has not come."""
         self.sums: dict[tuple[str, str | None], dict[int, int]] = {}
         """Channel and location -> day -> units, of all of them."""
 
@@ -68,15 +66,12 @@ class Ranks:
 
     def _put_lacks(self, order_id: str, lacks: tuple[Lack, ...]) -> None:
         known = self.lacks.pop(order_id, ())
-        self.lack_later.pop(order_id, None)
         if lacks:
             self.lacks[order_id] = lacks
-            if not all(is_due for *_, is_due in lacks):
-                self.lack_later[order_id] = None
         if known == lacks:
             return
         for sign, changes in ((-1, known), (1, lacks)):
-            for channel, location, day, units, _ in changes:
+            for channel, location, day, units in changes:
                 days = self.sums.setdefault((channel, location), {})
                 days[day] = days.get(day, 0) + sign * units
                 if not days[day]:
@@ -99,10 +94,10 @@ def lacks_of(row: Allocation) -> tuple[Lack, ...]:
         if not (line.backordered or line.later) or not line.queues:
             continue
         channel, wanted = row.channel_of(line), 0 if line.due else line.day or 0
-        found.append((channel, line.location, wanted, line.uncovered, line.due))
+        found.append((channel, line.location, wanted, line.uncovered))
         if row.is_firm:
-            found += [(channel, line.location, day, -units, line.due) for day, _, units in line.plan]
-    if all(sum(units for *_, day, units, _ in found if day <= at) == 0 for *_, at, _, _ in found):
+            found += [(channel, line.location, day, -units) for day, _, units in line.plan]
+    if all(sum(units for *_, day, units in found if day <= at) == 0 for *_, at, _ in found):
         return ()
     return tuple(found)
 

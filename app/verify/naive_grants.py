@@ -233,10 +233,10 @@ def reach(
     given: Sequence[Share] = (),
 ) -> Units:
     """Units the line may take at each place: of those left for it, what neither other channels' fences keep
-    nor anybody was promised, nor lines for later before it in rank lack. `taken` is what lines before it in its order get, `given` what these were
+    nor anybody was promised, nor those before it in rank lack. `taken` is what lines before it in its order get, `given` what these were
     promised."""
     channel = wish.channel_of(line)
-    lacks = lacks_before(sku, wish, later=True)
+    lacks = lacks_before(sku, wish)
     found: Units = {}
     for at, units in left.items():
         if units <= 0 or line.at not in (None, at):

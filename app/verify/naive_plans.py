@@ -69,15 +69,15 @@ class Lack(NamedTuple):
     units: int
 
 
-def lacks_before(sku: NaiveSku, wish: Wish, later: bool = False) -> list[Lack]:
+def lacks_before(sku: NaiveSku, wish: Wish) -> list[Lack]:
     """What orders before this one in rank lack from the day on which they want it shipped until they are promised
-    it. `later`: only lines whose day has not come."""
+    it."""
     found = []
     for other in sku.unsettled.values():
         if not other.tracked or sku.rank(other) >= sku.rank(wish):
             continue
         for line in other.lines.values():
-            if not line.queues or not line.lacks() or (later and line.due):
+            if not line.queues or not line.lacks():
                 continue
             channel = other.channel_of(line)
             found.append(Lack(line.at, channel, None if line.due else line.day, line.lacks()))

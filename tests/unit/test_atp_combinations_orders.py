@@ -413,17 +413,18 @@ def test_more_is_asked_at_the_orders_own_rank_and_less_frees() -> None:
     assert story.atp("A")["available_now"] == 4
 
 
-def test_a_line_moved_to_a_later_day_gives_back_and_is_promised_then() -> None:
+def test_a_line_moved_to_a_later_day_gives_back_and_keeps_its_rank() -> None:
     story = Story()
-    story.counted(0, "A", 10)
+    story.counted(0, "A", 12)
     story.placed(0.1, "O1", line("A", 8))
-    story.placed(0.2, "O2", line("A", 5))
-    changed(story, 0.3, "O1", 1, line("A", 8, ships=4))
-    # O2 waits for 3 and gets them; 5 are left for day 4
-    assert had(story.order("O2")) == (5, 0)
-    assert promises(story.order("O1")) == [(4, 5, "BER")]
+    story.placed(0.2, "O2", line("A", 7))
+    assert had(story.order("O2")) == (4, 3)
+    changed(story, 0.3, "O1", 1, line("A", 6, ships=4))
+    # 8 are free again and 6 of them wanted on day 4 by the first in rank: 2 for O2, who waits
     assert had(story.order("O1")) == (0, 0)
-    assert curve(story.atp("A"), "cumulative", 5) == [5, 5, 5, 5, -3]
+    assert promises(story.order("O1")) == [(4, 6, "BER")]
+    assert had(story.order("O2")) == (6, 1)
+    assert curve(story.atp("A"), "cumulative", 5) == [5, 5, 5, 5, -1]
 
 
 def test_a_line_moved_to_today_is_allocated_at_once() -> None:
@@ -451,6 +452,16 @@ def test_a_line_that_is_added_and_one_that_is_left_out() -> None:
     assert story.atp("B")["available_now"] == 7
     body = story.order("O1")
     assert (had(body, "2"), body["status"]) == ((3, 0), "ALLOCATED")
+
+
+def test_a_line_is_swapped_to_another_sku() -> None:
+    story = Story()
+    story.counted(0, "A", 10)
+    story.counted(0, "B", 10)
+    story.placed(0.1, "O1", line("A", 8))
+    changed(story, 0.2, "O1", 1, line("B", 5))
+    assert story.atp("A")["available_now"] == 10
+    assert story.atp("B")["available_now"] == 5
 
 
 # --- kits and baskets ---
