@@ -162,8 +162,8 @@ class Rooms:
         return spare
 
     def _kept_ahead(self, location: str | None, channel: str, lacks: Lacks) -> list[int]:
-        """Units that those before in rank lack of a location (None: of any) up to each day; of those of other
-        channels no more than these see."""
+        """Units that those before in rank lack of a location (None: of any) up to each day: no more than their
+        channels see, nor than this one does, with all that is promised left to whom it was promised."""
         today, last = self.today(location), self.count - 1
         found = [0] * self.count
         for (name, place), days in lacks.items():
@@ -174,10 +174,14 @@ class Rooms:
                 on[min(last, max(0, day - today))] += units
             up_to = list(accumulate(on))
             if name != channel and self.head.fences:
-                seen = self._in_sum(name) if location is None else self._spare(location, name, ())
-                up_to = [min(units, max(0, there)) for units, there in zip(up_to, seen, strict=True)]
+                up_to = list(map(min, up_to, self._seen(location, name)))
             found = list(map(add, found, up_to))
-        return found
+        return list(map(min, found, self._seen(location, channel))) if any(found) else found
+
+    def _seen(self, location: str | None, channel: str) -> list[int]:
+        """What is spare for a channel's next line, 0 where it is short."""
+        seen = self._in_sum(channel) if location is None else self._spare(location, channel, ())
+        return [max(0, units) for units in seen]
 
     def _in_sum(
         self, channel: str, without: Sequence[Plan] = (), lacks: Lacks = NO_LACKS, safety: bool = False

@@ -87,7 +87,8 @@ def lacks_before(sku: NaiveSku, wish: Wish) -> list[Lack]:
 
 
 def kept_ahead(sku: NaiveSku, at: str | None, channel: str, lacks: Sequence[Lack]) -> Curve:
-    """Units kept at a place (None: at any) for those before in rank; other channels' no more than these see."""
+    """Units kept at a place (None: at any) for those before in rank: no more than their channels see, nor than
+    this one does, with all that is promised left to whom it was promised."""
     horizon, first = sku.policy().horizon_days, first_day(sku, at)
     found = [0] * horizon
     for name in {lack.channel: None for lack in lacks if lack.location == at}:
@@ -97,11 +98,13 @@ def kept_ahead(sku: NaiveSku, at: str | None, channel: str, lacks: Sequence[Lack
                 index = 0 if lack.day is None else max(0, lack.day - first)
                 for t in range(min(index, horizon - 1), horizon):
                     curve[t] += lack.units
-        if name != channel:
-            seen = in_sum(sku, name) if at is None else spare(sku, at, name)
-            curve = [min(a, max(0, b)) for a, b in zip(curve, seen, strict=True)]
-        found = [a + b for a, b in zip(found, curve, strict=True)]
-    return found
+        seen = seen_by(sku, at, name)
+        found = [a + min(b, max(0, c)) for a, b, c in zip(found, curve, seen, strict=True)]
+    return [min(a, max(0, b)) for a, b in zip(found, seen_by(sku, at, channel), strict=True)]
+
+
+def seen_by(sku: NaiveSku, at: str | None, channel: str) -> Curve:
+    return in_sum(sku, channel) if at is None else spare(sku, at, channel)
 
 
 def in_sum(

@@ -44,3 +44,11 @@ def test_a_capped_line_that_lacks_nothing_holds_its_order_back_all_the_same() ->
     told.ask("o1", 5, cap=4)
     told.ask("o1", 11, line_id="2", pool="web")
     told.then("issue", at="A", units=1, order_id="o1")
+
+
+def test_what_the_first_in_rank_could_use_is_not_taken_from_what_another_was_promised() -> None:
+    told = Told(a=0, b=15)
+    told.ask("o1", 12, day=1)
+    with told.machine.pair.nobody_loses(but="o2"):
+        told.ask("o2", 4, day=1, lot=2)
+        told.then("wait_long", hours=5)
