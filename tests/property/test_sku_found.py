@@ -52,3 +52,16 @@ def test_what_the_first_in_rank_could_use_is_not_taken_from_what_another_was_pro
     with told.machine.pair.nobody_loses(but="o2"):
         told.ask("o2", 4, day=1, lot=2)
         told.then("wait_long", hours=5)
+
+
+def test_what_was_had_of_no_place_is_at_no_place_of_its_own() -> None:
+    told = Told(a=0, b=15)
+    place = {"rank": 1, "zone": "Europe/Berlin", "cutoff": None, "days": None}
+    for at in ("A", "B"):
+        told.then("say_place", at=at, is_open=False, **place)
+    told.then("say_product", lead=None, sure=False, tracked=False)
+    told.ask("o1", 11)
+    told.then("say_product", lead=None, sure=False, tracked=True)
+    told.then("say_place", at="A", is_open=True, **place)
+    told.then("wait_long", hours=3)  # to 23:00 in UTC, which is the next day in Berlin
+    told.then("ask_atp", at=None, channel=None, method=None)
