@@ -1,7 +1,8 @@
-"""A new order is last in rank, so it is promised exactly what was said could be had just before it asked."""
+"""A new order is last in rank, so it is promised for each day what was said could be had just before it asked."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from hypothesis import given, note
@@ -87,6 +88,11 @@ class World:
         self.at = round(self.at + days, 2)
 
 
+def by_day(promises: list[Json]) -> dict[str, int]:
+    """Date -> units of all places."""
+    return dict(sum((Counter({p["date"]: p["qty"]}) for p in promises), Counter()))
+
+
 @given(steps=st.lists(STEPS, max_size=12), qty=UNITS)
 def test_a_new_order_is_promised_what_was_said(steps: list[tuple[Any, ...]], qty: int) -> None:
     world = World()
@@ -98,4 +104,4 @@ def test_a_new_order_is_promised_what_was_said(steps: list[tuple[Any, ...]], qty
     told = world.story.order("NEW")["lines"][0]["promises"]
     for one in world.story.lines:
         note(one)
-    assert told == said["earliest"]["lines"], said
+    assert by_day(told) == by_day(said["earliest"]["lines"]), said
