@@ -59,7 +59,7 @@ def figures(
     if not goods.tracked:
         nothing = (*FIGURES, "packs", "curve", "discrete", "earliest", "stale_supply", "stale_demand")
         return body | dict.fromkeys(nothing)
-    names = picture.locations if location is None else [location]
+    names = picture.open if location is None else [location]
     body |= stock(picture, names, whole=location is None)
     parts = _parts(rows, picture, now_us, exclude_order)
     now = _now(parts, location, channel)
@@ -115,7 +115,7 @@ def stock_now(
     picture = Picture(rows, sku, now_us)
     if not picture.known or not picture.goods.tracked:
         return None
-    found = stock(picture, picture.locations if location is None else [location], whole=location is None)
+    found = stock(picture, picture.open if location is None else [location], whole=location is None)
     buckets: dict[str, int] = found.pop("buckets")
     now = _now(_parts(rows, picture, now_us, None), location, channel)
     return found | buckets | {"available_now": now, "available": max(0, now), "shortage": max(0, -now)}

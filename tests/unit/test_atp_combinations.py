@@ -388,6 +388,27 @@ def test_what_is_allocated_at_a_place_that_closes_stays() -> None:
     assert story.atp("A", location="BER")["committed"] == 4
 
 
+def test_the_figure_of_all_is_that_of_the_open_places_in_each_part() -> None:
+    story = Story()
+    story.place("BER", 1)
+    story.place("HAM", 2)
+    story.counted(0.1, "A", 9, "BER")
+    story.counted(0.1, "A", 5, "HAM")
+    safe_stock(story, 1, "HAM")
+    story.tell(0.2, "hold.placed", "A", hold_id="H", location="HAM", qty=2, ttl_s=86_400, owner="cart")
+    story.placed(0.2, "O1", line("A", 4))
+    story.place("HAM", 2, at=0.3, open=False)
+    body = story.atp("A")
+    assert (body["on_hand"], body["safety_stock"], body["committed"], body["held"]) == (9, 0, 4, 0)
+    assert body["available_now"] == 9 - 0 - 4 - 0
+    assert curve(body, days=2) == [5, 5]
+    here = {told["location"]: told for told in body["locations"]}
+    assert (here["HAM"]["on_hand"], here["HAM"]["open"]) == (5, False)
+    assert story.atp("A", location="HAM")["on_hand"] == 5
+    told = story.ask("/v1/explain?atp=A")["figures"]
+    assert sum(part["delta"] for part in told["on_hand"]["contributions"]) == 9
+
+
 @pytest.mark.parametrize(
     ("zone", "ships", "hour"),
     [
