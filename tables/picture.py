@@ -106,7 +106,6 @@ class Picture:
         self._lose_dead_holds()
         names = dict.fromkeys([*self.head.cells, *self.dated.supply])
         names |= dict.fromkeys(self.dated.demand)
-        names.pop(ANYWHERE, None)  # what is wanted or, while nobody counted it, was had of no place
         self.locations = self.network.nearest_first(list(names))
         self.open = [name for name in self.locations if self.network.place(name).open]
         places = [self.network.place(name) for name in self.locations]

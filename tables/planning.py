@@ -39,7 +39,7 @@ class Rooms:
 
     def places(self) -> list[str]:
         """Open locations of the SKU."""
-        return [name for name in self.head.cells if self.network.place(name).open]
+        return [name for name in self.head.cells if name and self.network.place(name).open]
 
     def today(self, location: str | None) -> int:
         """A location's date; of all (None) the least."""

@@ -65,3 +65,13 @@ def test_what_was_had_of_no_place_is_at_no_place_of_its_own() -> None:
     told.then("say_place", at="A", is_open=True, **place)
     told.then("wait_long", hours=3)  # to 23:00 in UTC, which is the next day in Berlin
     told.then("ask_atp", at=None, channel=None, method=None)
+
+
+def test_nothing_is_promised_from_no_place() -> None:
+    told = Told(a=12, b=5)
+    place = {"rank": 1, "zone": "UTC", "cutoff": None, "days": None}
+    told.then("say_product", lead=None, sure=False, tracked=False)
+    for at in ("A", "B"):
+        told.then("say_place", at=at, is_open=False, **place)
+    told.ask("o3", 11)
+    told.then("say_product", lead=3, sure=True, tracked=True)
