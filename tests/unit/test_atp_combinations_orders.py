@@ -234,6 +234,26 @@ def test_single_that_no_place_covers_keeps_its_units_from_those_behind() -> None
     assert had(story.order("NEXT")) == (3, 0)
 
 
+def test_units_set_aside_for_a_single_order_are_promised_to_nobody_else() -> None:
+    # given 4 and 6, 10 wanted from one place, and 2 more that will not do either
+    story = two_places(("BER", 4), ("HAM", 6))
+    story.supply(0.1, "A", 2, due=8, location="HAM")
+    story.placed(0.2, "ONE", line("A", 10), sourcing={"mode": "single"})
+    assert (had(story.order("ONE")), promises(story.order("ONE"))) == ((0, 10), [])
+    # when another wants 3: nothing is left before day 8, and 2 from then on
+    assert curve(story.atp("A"), days=9) == [0] * 8 + [2]
+    story.placed(0.3, "NEXT", line("A", 3))
+    assert had(story.order("NEXT")) == (0, 3)
+    assert promises(story.order("NEXT")) == [(8, 2, "BER")]
+    # and a third is promised nothing of it, nor makes it late
+    story.placed(0.4, "LAST", line("A", 3))
+    assert promises(story.order("LAST")) == []
+    # when HAM gets 4, the first has its 10 there, and the second BER's
+    story.received(0.5, "A", 4, "HAM")
+    assert had(story.order("ONE")) == (10, 0)
+    assert had(story.order("NEXT")) == (3, 0)
+
+
 def test_single_for_later_that_no_place_covers_leaves_atp() -> None:
     story = two_places(("BER", 10), ("HAM", 12))
     story.placed(0.2, "ONE", line("A", 20, ships=3), sourcing={"mode": "single"})
