@@ -187,6 +187,8 @@ class OpenSku:
             self.freed = True
         if before.plans and any(after.plans.get(plan, 0) < units for plan, units in before.plans.items()):
             self.freed = True
+        if before.later and any(after.later.get(day, 0) < units for day, units in before.later.items()):
+            self.freed = True  # they may be kept for it from those behind
         if before.is_dated or after.is_dated:
             settle_dated(self.date(), before, after)
         gained = False

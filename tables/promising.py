@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from springtide.codecs.times import DAY_US
+from springtide.tables.ahead import Ahead, Lacks
 from springtide.tables.footprint import (
     Footprint,
     footprint,
@@ -19,6 +20,7 @@ from springtide.tables.lines import (
     take_out,
     without_at,
 )
+from springtide.tables.planning import NO_LACKS
 from springtide.tables.ranks import Ranks, Steady, may_hope, may_plan
 from springtide.tables.sku import (
     Allocation,
@@ -91,46 +93,38 @@ class Promising(Grants):
             ranks = self._ranks()
             if ranks.hopes and not head.fences:
                 steady = self._rests_on()
-            if steady is None or self._unsteady or ranks.steady != steady:
+            if (
+                steady is None
+                or self._unsteady
+                or ranks.steady != steady
+                or any(self._touched[order_id].rank < ranks.in_order[-1] for order_id in wanting)
+            ):
                 wanting |= ranks.hopes
                 ranks.steady = None
-        is_steady = ranks is not None and ranks.steady is not None
         if not wanting:
             return
         rows = self._by_rank(wanting)
         order = self.network.nearest_first(list(head.cells))
         most = self._most()
-        before: list[Allocation] | None = None
-        aside: list[Plan] = []
-        passed = at = 0
+        ahead: Ahead | None = None
         changed = False
-        while at < len(rows):
-            row = rows[at]
-            at += 1
-            if self.dated.soft:
-                # Those before it in rank are planned by now: what is kept from those behind them only grows.
-                if before is None:
-                    before = self._open_by_rank()
-                while passed < len(before) and before[passed].rank < row.rank:
-                    if not before[passed].is_firm:
-                        aside += [plan for line in before[passed].lines.values() for plan in line.plan]
-                    passed += 1
-            room: bool | None = None
+        for row in rows:
+            lacks = NO_LACKS
+            room = most > 0
+            if room or lead is not None or any(line.plan or line.leads for line in row.lines.values()):
+                if ahead is None:
+                    ahead = Ahead(self._ranks(), self._touched, row.rank)
+                lacks = ahead.upto(row.rank)
+                room = room and (bool(head.fences) or not self.rooms.is_even or most > _lacking(lacks))
             for line in row.lines.values():
                 if not line.uncovered or not may_hope(row, line) or not line.queues:
                     continue
-                if lead is None and not line.plan and not line.leads:
-                    if room is None:
-                        room = _is_more(most, aside)
-                    if not room:
-                        continue
-                if self._plan_line(row, line, order, lead, aside if self.dated.soft else []):
+                if lead is None and not line.plan and not line.leads and not room:
+                    continue
+                if self._plan_line(row, line, order, lead, lacks):
                     changed = True
-                    most, room = self._most(), None
-            if changed and is_steady:  # those before it are as they were, those behind it may not be
-                assert ranks is not None
-                is_steady = False
-                rows = [*rows[:at], *(r for r in self._by_rank(wanting | ranks.hopes) if r.rank > row.rank)]
+                    most = self._most()
+                    room = most > 0
         if ranks is not None:
             ranks.steady = None if changed else steady
 
@@ -147,17 +141,15 @@ class Promising(Grants):
             for name, cell in self.head.cells.items()
         ]
 
-    def _most(self) -> dict[str, int]:
-        """Units that can still be planned at each open location, on whatever day, at the most."""
-        rooms, place = self.rooms, self.network.place
-        return {location: rooms.most(location) for location in self.head.cells if place(location).open}
+    def _most(self) -> int:
+        """Units that can still be planned, on whatever days, at the most."""
+        return sum(max(0, self.rooms.most(location)) for location in self.rooms.places())
 
     def _plan_line(
-        self, row: Allocation, line: Taken, order: list[str], lead: int | None, aside: list[Plan]
+        self, row: Allocation, line: Taken, order: list[str], lead: int | None, lacks: Lacks
     ) -> bool:
         """Finds days for what a line lacks; whether that changed anything. What was promised stays as it is,
-        unless all of it can be had sooner. `aside`: what is planned for those before the order in rank and
-        kept from nobody but those behind them."""
+        unless all of it can be had sooner. `lacks`: of those before the order in rank."""
         old, firm = (line.plan, line.leads), row.is_firm
         single, max_splits = self._is_single(row), self._max_splits(row)
         anew = line.hoped is not None or not firm or bool(line.leads) or single
@@ -172,7 +164,7 @@ class Promising(Grants):
             else:
                 line.plan, line.leads = [], []
         short = line.uncovered - line.planned
-        found = self.rooms.find(row, line, short, single, max_splits, order, aside)
+        found = self.rooms.find(row, line, short, single, max_splits, order, lacks)
         if line.lot > 1:
             odd = (line.allocated + line.planned + sum(units for _, _, units in found)) % line.lot
             found, _ = less(sorted(found), odd)
@@ -193,10 +185,6 @@ class Promising(Grants):
         line.plan, line.leads = plan, leads
         self._settle_row(row, before)
         return not is_same
-
-    def _open_by_rank(self) -> list[Allocation]:
-        """Orders that may have what is planned for them kept from nobody but those behind them."""
-        return self._by_rank(self._ranks().hopes | dict.fromkeys(self._touched))
 
     def _lead(self, line: Taken, lead: int, known: list[Plan], units: int, found: list[Plan]) -> list[Plan]:
         """What a line is promised for after the lead time: all that can't be had before."""
@@ -249,11 +237,6 @@ class Promising(Grants):
         return place.ship_day(line.day or 0, self.time_us)
 
 
-def _is_more(most: dict[str, int], aside: list[Plan]) -> bool:
-    """Whether anything is left somewhere of `most` units once those set aside are taken out."""
-    if not aside:
-        return any(units > 0 for units in most.values())
-    kept: dict[str, int] = {}
-    for _, where, units in aside:
-        kept[where] = kept.get(where, 0) + units
-    return any(units > kept.get(where, 0) for where, units in most.items())
+def _lacking(lacks: Lacks) -> int:
+    """Units that are kept for those before, wherever they can be had."""
+    return sum(sum(days.values()) for (_, location), days in lacks.items() if location is None)
