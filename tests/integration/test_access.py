@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import re
@@ -224,10 +225,10 @@ async def test_pages_are_opened_by_who_has_signed_in(broker, tmp_path):
         assert "&lt;desk&gt;" in browser.page
         assert "reader" in browser.page
         # what a page shows it asks for as who opened it, and its cookie is nothing to the API
+        assert (await browser.open("/v1/orders")).status == 401
         assert (await browser.open("/exceptions")).status == 403
         assert "exceptions:read" in browser.page
         assert (await browser.open("/system")).status == 403
-        assert (await browser.open("/v1/orders")).status == 401
         response = await browser.send("/exceptions/discard", id="inventory/0/0", reason="by hand")
         assert response.status == 403
 
@@ -273,8 +274,6 @@ async def test_a_token_opens_pages_for_as_long_as_it_is_good(broker, tmp_path):
         assert 560 <= lasts_s <= 630
         assert (await browser.open("/exceptions")).status == 200
         assert ">sso</b>" in browser.page
-        for wrong in (issuer.token(aud="payroll"), issuer.token(exp=1)):
-            assert (await browser.sign_in(wrong)).status in (303, 401)
         async with a_browser(client) as other:
             assert (await other.sign_in(issuer.token(aud="payroll"))).status == 401
             assert "another audience" in other.page
