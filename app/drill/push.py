@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import aclosing
@@ -100,7 +101,7 @@ class PushDrill:
             deadline = time.monotonic() + DELIVERED_S_MAX
             while receiver.changes < len(due) and time.monotonic() < deadline:
                 self._stack.check()
-                if not self._delivery(name)["backlog"] and receiver.changes < len(due):
+                if self._delivery(name).get("backlog") == 0 and receiver.changes < len(due):
                     break  # nothing more is to come
                 time.sleep(_LOOK_EVERY_S)
             return _judged(receiver, due, trouble, round(time.monotonic() - began_s, 1))
@@ -123,8 +124,12 @@ class PushDrill:
         return str(made["id"]), str(made["secret"])
 
     def _delivery(self, name: str) -> dict[str, Any]:
-        """How the view says that it stands."""
-        found: dict[str, Any] = self._ask("/" + name)["delivery"]
+        """How the view says that it stands; empty while it can't say."""
+        try:
+            found: dict[str, Any] = self._ask("/" + name)["delivery"]
+        except urllib.error.HTTPError as error:
+            with error:
+                return {}
         return found
 
     def _ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -152,7 +157,7 @@ class PushDrill:
             return lambda: receiver.asked[was] >= before + ASKED_MIN
 
         def missed() -> Callable[[], bool]:
-            return lambda: self._delivery(name)["standing"] in ("failing", "broken")
+            return lambda: self._delivery(name).get("standing") in ("failing", "broken")
 
         def at_once() -> Callable[[], bool]:
             return lambda: True

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any, Final
 
 from springtide.agents.topics import STATUS_CHANGES
-from springtide.app.engine.log import Log
+from springtide.app.engine.log import Log, LogUnavailable
 from springtide.app.push.channel import Trouble
 from springtide.app.push.cursor import Parked, Place
 from springtide.app.push.progress import Progress
@@ -22,6 +23,12 @@ PARKED_SHOWN_MAX: Final = 100
 REPLAYS_SHOWN_MAX: Final = 20
 LOOKED_UP_MAX: Final = 20
 """Ages of a paused backlog that are looked up in the log for one answer."""
+ENDS_LAST_S: Final = 0.25
+"""So long one look at where the changes end does for all who ask."""
+ENDS_WAIT_S: Final = 0.5
+ENDS_FIRST_WAIT_S: Final = 2.0
+ENDS_AGAIN_S: Final = 3.0
+"""After the broker has not said it in time, the ends that are known do so long."""
 
 Ends = Mapping[int, int]
 """Partition of `status-changes` -> where it ends."""
@@ -50,13 +57,40 @@ class Deliveries:
         self._written: dict[tuple[int, int], int | None] = {}
         """(partition, position) -> when the first record from there on was written."""
         self._looked_up = 0
+        self._ends: dict[int, int] = {}
+        self._ends_until_s = 0.0
 
     def begin(self) -> None:
         """A new answer is made."""
         self._looked_up = 0
 
+    async def ends(self) -> dict[int, int]:
+        """Where each partition of the changes ends now. Raises LogUnavailable."""
+        try:
+            count = await self._log.partitions(STATUS_CHANGES)
+        except ValueError as error:
+            raise LogUnavailable(str(error)) from error
+        ends = await self._log.ends([(STATUS_CHANGES, number) for number in range(count)])
+        return {number: end for (_, number), end in ends.items()}
+
+    async def ends_lately(self) -> dict[int, int]:
+        """The same as of a moment ago; while the log does not answer, as it last did: nobody waits long for it.
+        Raises LogUnavailable if it never did."""
+        if monotonic() < self._ends_until_s:
+            return self._ends
+        try:
+            async with asyncio.timeout(ENDS_WAIT_S if self._ends else ENDS_FIRST_WAIT_S):
+                self._ends = await self.ends()
+            lasts_s = ENDS_LAST_S
+        except (LogUnavailable, TimeoutError) as error:
+            if not self._ends:
+                raise LogUnavailable(f"where the changes end is not known: {error!r}") from error
+            lasts_s = ENDS_AGAIN_S
+        self._ends_until_s = monotonic() + lasts_s
+        return self._ends
+
     async def of(self, subscription: Subscription, ends: Ends) -> dict[str, Any]:
-        """Its figures, by what the push processes kept half a second ago at most. Raises LogUnavailable."""
+        """Its figures, by what the push processes kept half a second ago at most."""
         places = self.places(subscription, ends)
         trouble = worst([place.trouble for place in places.values()])
         backlog, oldest_ms = 0, []
@@ -95,9 +129,12 @@ class Deliveries:
         key = (number, place.read_to)
         if key not in self._written and self._looked_up < LOOKED_UP_MAX:
             self._looked_up += 1
-            async with self._reading:
-                end = await self._log.end((STATUS_CHANGES, number))
-                record = await self._log.first((STATUS_CHANGES, number), place.read_to, end)
+            try:
+                async with asyncio.timeout(ENDS_WAIT_S), self._reading:
+                    end = await self._log.end((STATUS_CHANGES, number))
+                    record = await self._log.first((STATUS_CHANGES, number), place.read_to, end)
+            except (LogUnavailable, TimeoutError):
+                return None
             if record is None:
                 return None
             self._written[key] = record.timestamp_ms

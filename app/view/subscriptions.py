@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from secrets import token_hex
 from time import time
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from springtide.agents.topics import STATUS_CHANGES
 from springtide.app.broker.connection import BrokerConnection
 from springtide.app.engine.kafka_log import KafkaLog
 from springtide.app.engine.log import LogUnavailable
@@ -36,6 +35,7 @@ from springtide.codecs.subscriptions import (
 )
 from springtide.codecs.times import rfc3339
 
+T = TypeVar("T")
 ROTATION_S: Final = 86_400
 """So long the secret before the newest still signs beside it, unless another time is given."""
 ROTATION_MAX_S: Final = 30 * 86_400
@@ -129,7 +129,7 @@ class Subscriptions:
         part = page(asked)
         self._ready()
         known = sorted(self.registry.subscriptions.values(), key=_made)
-        ends = await self._ends()
+        ends = await _answered(self._deliveries.ends_lately())
         found: list[dict[str, Any]] = []
         last, cursor = None, None
         self._deliveries.begin()
@@ -141,7 +141,7 @@ class Subscriptions:
             if len(found) == part.limit:
                 cursor = None if last is None else cursor_of(last)
                 break
-            delivery = await self._delivery(subscription, ends)
+            delivery = await self._deliveries.of(subscription, ends)
             if wanted not in (None, delivery["standing"]):
                 continue
             if attention not in (None, needs_attention(delivery)):
@@ -152,10 +152,10 @@ class Subscriptions:
 
     async def show(self, request: web.Request) -> web.Response:
         subscription = self._known(request)
-        ends = await self._ends()
+        ends = await _answered(self._deliveries.ends_lately())
         self._deliveries.begin()
         places = self._deliveries.places(subscription, ends)
-        delivery = await self._delivery(subscription, ends) | {
+        delivery = await self._deliveries.of(subscription, ends) | {
             "parked": parked(places, self._world()),
             "replays": replays(subscription, places, self.registry.replays),
         }
@@ -180,7 +180,7 @@ class Subscriptions:
             created_ms=int(time() * 1_000),
             positions={}
             if wish.start == "beginning"
-            else {str(number): end for number, end in (await self._ends()).items()},
+            else {str(number): end for number, end in (await _answered(self._deliveries.ends())).items()},
             **{name: given for name in _PLAIN if (given := getattr(wish, name)) is not None},
         )
         await self._kept(self._keeper.keep(subscription))
@@ -291,27 +291,8 @@ class Subscriptions:
             except ValueError as error:
                 raise bad_request(f"The secret can't be used: {error}.", "secret", str(error)) from None
 
-    async def _delivery(self, subscription: Subscription, ends: Mapping[int, int]) -> dict[str, Any]:
-        try:
-            return await self._deliveries.of(subscription, ends)
-        except LogUnavailable as error:
-            raise _unavailable(str(error)) from error
-
-    async def _ends(self) -> dict[int, int]:
-        """Where each partition of the changes ends."""
-        try:
-            count = await self._log.partitions(STATUS_CHANGES)
-            ends = await self._log.ends([(STATUS_CHANGES, number) for number in range(count)])
-        except (LogUnavailable, ValueError) as error:
-            raise _unavailable(str(error)) from error
-        return {number: end for (_, number), end in ends.items()}
-
     async def _kept(self, writing: Awaitable[int]) -> None:
-        try:
-            offset = await writing
-        except LogUnavailable as error:
-            raise _unavailable(str(error)) from error
-        await self.registry.reached(offset)
+        await self.registry.reached(await _answered(writing))
 
 
 def _made(subscription: Subscription) -> tuple[int, str]:
@@ -347,6 +328,14 @@ async def _read(request: web.Request) -> Wish:
 def _ms(asked: Mapping[str, str], name: str, default: int) -> int:
     at_us = moment(asked, name)
     return default if at_us is None else at_us // 1_000
+
+
+async def _answered(question: Awaitable[T]) -> T:
+    """What the log says; a Problem if it says nothing."""
+    try:
+        return await question
+    except LogUnavailable as error:
+        raise _unavailable(str(error)) from error
 
 
 def _unavailable(why: str) -> Problem:
