@@ -10,15 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 from operator import sub
+from typing import Final
 
 from springtide.tables import calendar, dated, fences
 from springtide.tables.catalog import Network, Policy
 from springtide.tables.picture import supply_by_day
 from springtide.tables.sku import Allocation, Dated, Head, Plan, Taken
 
+_NO_LEVEL: Final[tuple[int, list[int]]] = (0, [])
+
 
 class Rooms:
-    """The room of a SKU's locations by day. Whoever changes what it is made of says so by `forget`."""
+    """The room of a SKU's locations by day. It heeds what changes while it stands, but for supply, the network
+    and the policy."""
 
     def __init__(self, head: Head, days: Dated, network: Network, policy: Policy, now_us: int) -> None:
         self.head = head
@@ -27,10 +31,9 @@ class Rooms:
         self.policy = policy
         self.now_us = now_us
         self.count = policy.horizon_days
-        self._levels: dict[str | None, list[int]] = {}
-
-    def forget(self) -> None:
-        self._levels.clear()
+        self._todays: dict[str, int] = {}
+        self._coming: dict[str, list[int]] = {}
+        self._levels: dict[str, tuple[int, list[int]]] = {}
 
     def places(self) -> list[str]:
         """Open locations of the SKU."""
@@ -39,7 +42,10 @@ class Rooms:
     def today(self, location: str | None) -> int:
         """A location's date; of all (None) the least."""
         if location is not None:
-            return self.network.place(location).today(self.now_us)
+            today = self._todays.get(location)
+            if today is None:
+                today = self._todays[location] = self.network.place(location).today(self.now_us)
+            return today
         return min((self.today(name) for name in self.places()), default=0)
 
     def fenced(self, location: str | None) -> bool:
@@ -63,19 +69,36 @@ class Rooms:
 
     def level(self, location: str | None) -> list[int]:
         """What is there and to come up to each day, nothing planned taken out; None: at all open ones."""
-        found = self._levels.get(location)
-        if found is None:
-            if location is None:
-                found = self._sum(self.level)
-            else:
-                today = self.today(location)
-                days = self.days.supply.get(location, {})
-                supply = supply_by_day(days, self.policy, today, self.count)
-                cell = self.head.cells.get(location)
-                supply[0] += 0 if cell is None else cell.open
-                found = list(accumulate(supply))
-            self._levels[location] = found
+        if location is None:
+            return self._sum(self.level)
+        opening, found = self._levels.get(location, _NO_LEVEL)
+        now = self._open(location)
+        if not found or opening != now:
+            found = [now + units for units in self._supplied(location)]
+            self._levels[location] = (now, found)
         return found
+
+    def _open(self, location: str) -> int:
+        cell = self.head.cells.get(location)
+        return 0 if cell is None else cell.open
+
+    def _supplied(self, location: str) -> list[int]:
+        """Supply up to each day."""
+        found = self._coming.get(location)
+        if found is None:
+            days = self.days.supply.get(location)
+            if days:
+                today = self.today(location)
+                found = list(accumulate(supply_by_day(days, self.policy, today, self.count)))
+            else:
+                found = [0] * self.count
+            self._coming[location] = found
+        return found
+
+    def most(self, location: str) -> int:
+        """Units that can be planned at a location at the most: room only grows from day to day."""
+        planned = sum(sum(days.values()) for days in self.days.plans.get(location, {}).values())
+        return self._open(location) + self._supplied(location)[-1] - planned
 
     def _channels(self, location: str | None) -> dict[str, None]:
         """Channels for which something is planned."""
@@ -155,12 +178,12 @@ class Rooms:
     def _least(self, location: str, without: Sequence[Plan] = ()) -> int:
         """The least spare of a location without fences: supply only adds, so it is today's, or that of a day
         for which something is planned."""
-        level, planned = self.level(location), self._changes(location, without)
-        found, taken = level[0] - planned.get(0, 0), 0
+        supplied, planned = self._supplied(location), self._changes(location, without)
+        found, taken = supplied[0] - planned.get(0, 0), 0
         for at in sorted(planned):
             taken += planned[at]
-            found = min(found, level[at] - taken)
-        return found
+            found = min(found, supplied[at] - taken)
+        return found + self._open(location)
 
     def _changes(self, location: str, without: Sequence[Plan]) -> dict[int, int]:
         """Place of a day after today -> units planned for it, of all channels."""
@@ -181,7 +204,11 @@ class Rooms:
         tell. Room only grows from day to day, so the last one has the most."""
         if self.fenced(location):
             return True
-        return self.level(location)[-1] > sum(self._changes(location, without).values())
+        more = self.most(location)
+        for _, where, units in without:
+            if where == location:
+                more += units
+        return more > 0
 
     def breaks(self, location: str | None) -> list[tuple[int, int]]:
         """(index of the day, units) of each lack under what is planned at a location, or at all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from typing import TypeAlias
 
 from springtide.tables.sku import (
     Allocation,
@@ -10,11 +11,14 @@ from springtide.tables.sku import (
     Taken,
 )
 
+Steady: TypeAlias = list[tuple[str, int, int, int, int]]
+"""(location, open units, safety stock, today, the day on which it ships next) of each location of a SKU."""
+
 
 class Ranks:
     """Open orders and their ranks, in order of rank; and which of them wait for a day or hope for a better."""
 
-    __slots__ = ("hopes", "in_order", "later", "of")
+    __slots__ = ("hopes", "in_order", "later", "of", "steady")
 
     def __init__(self) -> None:
         self.of: dict[str, Rank] = {}
@@ -23,6 +27,9 @@ class Ranks:
         """Order -> the first day for which it asks and that has not come."""
         self.hopes: dict[str, None] = {}
         """Orders that have units not covered which are not promised, or for later than they were once."""
+        self.steady: Steady | None = None
+        """What plans rested on when they were last gone through and nothing changed; None: they must be gone
+        through again."""
 
     def put(self, row: Allocation) -> None:
         """Brings all up to date with an order's row."""

@@ -158,10 +158,11 @@ class Asking(Act):
         order = self.order
         moved: dict[str, dict[str, Units]] = {"released": {}, "shipped": {}}
         for parcel in order.parcels.values():
-            for step, by_line in moved.items():
-                for key, units in parcel.units(step).items():
+            for step, keyed in (("released", parcel.busy()), ("shipped", parcel.units("shipped"))):
+                by_line = moved[step]
+                for key, units in keyed.items():
                     per = self._per(key, parcel.skus[key], sku)
-                    if per and units:
+                    if per and units > 0:
                         cells = by_line.setdefault(key.split("\x00")[0], {})
                         at = parcel.at or NOWHERE
                         cells[at] = cells.get(at, 0) + units * per
