@@ -107,8 +107,15 @@ BY_ROUTE: Final[Mapping[tuple[str, str], Operation]] = {(o.method, o.path): o fo
 
 OPEN: Final = frozenset(
     (
-        *("/livez", "/readyz", "/openapi.json", "/asyncapi.json", "/docs", "/docs/topics"),
-        *("/static/{name}", "/login", "/logout"),
+        "/livez",
+        "/readyz",
+        "/openapi.json",
+        "/asyncapi.json",
+        "/docs",
+        "/docs/topics",
+        "/static/{name}",
+        "/login",
+        "/logout",
     )
 )
 """Paths that anybody may ask: they tell nothing of anybody's trade."""
