@@ -16,6 +16,7 @@ from springtide.codecs.facts import (
     FACT_BY_NAME,
     ID_FIELDS,
     INGRESS_TOPICS,
+    NO_CONTROL,
     CustomerUpserted,
     Data,
     FactType,
@@ -41,7 +42,7 @@ TYPE_SUFFIX: Final = ".v1"
 CORRELATION_MAX: Final = 256
 SEQUENCE_MAX: Final = (1 << 63) - 1
 
-SourceName = Annotated[str, Meta(min_length=1, max_length=256)]
+SourceName = Annotated[str, Meta(min_length=1, max_length=256), NO_CONTROL]
 
 
 class Refused(Exception):  # noqa: N818 - it is a verdict on an event, not an error of ours

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable
 from secrets import token_hex
 from time import time
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 from aiohttp import web
@@ -22,10 +22,13 @@ from springtide.app.push.registry import SUBSCRIPTIONS_MAX, Keeper, Registry
 from springtide.app.push.signing import key_of, new_secret
 from springtide.app.settings import Settings
 from springtide.app.verify.reading import last_value
+from springtide.app.view.bodies import json_of, read_body
+from springtide.app.view.parameters import given, moment
 from springtide.app.view.problems import Problem, bad_request, shown
-from springtide.app.view.responses import JSON, json_response, unsupported_content
+from springtide.app.view.responses import json_response
 from springtide.app.wiring import PUSH
 from springtide.codecs.subscriptions import (
+    SECRET_PREFIX,
     Filter,
     Replay,
     Secret,
@@ -33,36 +36,53 @@ from springtide.codecs.subscriptions import (
     Upsert,
     Url,
 )
-from springtide.codecs.times import instant, rfc3339
+from springtide.codecs.times import rfc3339
 
 ROTATION_S: Final = 86_400
 """So long the secret before the newest still signs beside it, unless another time is given."""
 ROTATION_MAX_S: Final = 30 * 86_400
+_B64: Final = "[A-Za-z0-9+/]"
+SecretText: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=f"^{SECRET_PREFIX}(({_B64}{{4}}){{8,20}}({_B64}{{4}}|{_B64}{{3}}=|{_B64}{{2}}==)?"
+        f"|({_B64}{{4}}){{21}}({_B64}{{2}}==)?)$"
+    ),
+]
+"""24 to 64 bytes as base64."""
+ORDER_ID_MAX: Final = 128
 _PAUSE_S: Final = 1.0
 _place: Final = msgspec.msgpack.Decoder(Place).decode
 
 
-class Wish(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What a POST or PUT says; a PUT leaves out what it does not want to change."""
+class Change(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a PUT says; what it leaves out stays as it is. With `secret` there is that new one, with `rotate_secret`
+    else one that is made, and the one before signs too for `rotation_s` more."""
 
     url: Url | None = None
     name: Annotated[str, Meta(max_length=200)] | None = None
     filter: Filter | None = None
     upsert: Upsert | None = None
-    secret: Annotated[str, Meta(max_length=200)] | None = None
+    secret: SecretText | None = None
     coalesce_ms: Annotated[int, Meta(ge=0, le=3_600_000)] | None = None
     rate_per_s: Annotated[float, Meta(gt=0, le=100_000)] | None = None
     in_flight_max: Annotated[int, Meta(ge=1, le=1_000)] | None = None
     timeout_ms: Annotated[int, Meta(ge=100, le=60_000)] | None = None
     give_up_s: Annotated[int, Meta(ge=1, le=30 * 86_400)] | None = None
     state: Literal["active", "paused"] | None = None
-    start: Literal["now", "beginning"] = "now"
     rotate_secret: bool = False
-    """PUT: a new secret (the given one, else a made one); the one before signs too for `rotation_s` more."""
     rotation_s: Annotated[int, Meta(ge=0, le=ROTATION_MAX_S)] = ROTATION_S
 
 
-_wish: Final = msgspec.json.Decoder(Wish).decode
+class Wish(Change, kw_only=True):
+    """What a POST says: a PUT's fields, of which it needs the URL, and where to begin."""
+
+    url: Url
+    start: Literal["now", "beginning"] = "now"
+
+
+_wish: Final = msgspec.json.Decoder(Wish)
+_change: Final = msgspec.json.Decoder(Change)
 _PLAIN: Final = (
     "name",
     "filter",
@@ -88,10 +108,11 @@ class Subscriptions:
         router = app.router
         router.add_get("/v1/subscriptions", self.list)
         router.add_post("/v1/subscriptions", self.create)
-        router.add_get("/v1/subscriptions/{id}", self.show)
-        router.add_put("/v1/subscriptions/{id}", self.change)
-        router.add_delete("/v1/subscriptions/{id}", self.delete)
-        router.add_post("/v1/subscriptions/{id}:replay", self.replay)
+        one = "/v1/subscriptions/{id:[^/:]+}"
+        router.add_get(one, self.show)
+        router.add_put(one, self.change)
+        router.add_delete(one, self.delete)
+        router.add_post(one + ":replay", self.replay)
         app.cleanup_ctx.append(self._life)
 
     async def _life(self, _: web.Application) -> AsyncIterator[None]:
@@ -125,9 +146,7 @@ class Subscriptions:
 
     async def create(self, request: web.Request) -> web.Response:
         self._ready()
-        wish = await _read(request)
-        if wish.url is None:
-            raise bad_request("A subscription needs a url.", "url", "missing")
+        wish: Wish = read_body(_wish, await json_of(request))
         if len(self.registry.subscriptions) >= SUBSCRIPTIONS_MAX:
             raise bad_request(
                 f"There are {SUBSCRIPTIONS_MAX} subscriptions already; delete one.", "", "too many"
@@ -141,7 +160,7 @@ class Subscriptions:
             state=wish.state or "active",
             created_ms=int(time() * 1_000),
             positions={} if wish.start == "beginning" else await self._ends(),
-            **{name: given for name in _PLAIN if (given := getattr(wish, name)) is not None},
+            **{name: value for name in _PLAIN if (value := getattr(wish, name)) is not None},
         )
         await self._kept(self._keeper.keep(subscription))
         # The secret is shown here and when it is rotated, and never again.
@@ -152,24 +171,20 @@ class Subscriptions:
 
     async def change(self, request: web.Request) -> web.Response:
         known = self._known(request)
-        wish = await _read(request)
+        wish: Change = read_body(_change, await json_of(request))
         self._check(wish)
         changes: dict[str, Any] = {
-            name: given for name in _PLAIN if (given := getattr(wish, name)) is not None
+            name: value for name in _PLAIN if (value := getattr(wish, name)) is not None
         }
         if wish.url is not None:
             changes["url"] = wish.url
         if wish.state is not None:
             changes |= {"state": wish.state, "why": None}
         body: dict[str, Any] = {}
-        if wish.rotate_secret:
+        if wish.rotate_secret or wish.secret is not None:
             body["secret"] = wish.secret or new_secret()
             ends_ms = int((time() + wish.rotation_s) * 1_000)
             changes["secrets"] = (Secret(body["secret"]), Secret(known.secrets[0].secret, ends_ms))
-        elif wish.secret is not None:
-            raise bad_request(
-                "A new secret comes with rotate_secret true.", "secret", "without rotate_secret"
-            )
         changed = msgspec.structs.replace(known, **changes)
         await self._kept(self._keeper.keep(changed))
         answer = json_response(_shown(changed) | body)
@@ -183,21 +198,19 @@ class Subscriptions:
 
     async def replay(self, request: web.Request) -> web.Response:
         known = self._known(request)
-        given = dict(request.query)
-        if unknown := [name for name in given if name not in ("order_id", "from", "to")]:
-            raise bad_request(
-                f"There is no parameter '{shown(unknown[0])}' here.", shown(unknown[0]), "unknown"
-            )
-        if not given:
+        found = given(request.query.items(), ("order_id", "from", "to"))
+        if not found:
             raise bad_request(
                 "Say what is to be told again: order_id, or a span by from and to.", "order_id", "missing"
             )
+        if len(found.get("order_id", "")) > ORDER_ID_MAX:
+            raise bad_request(f"An order_id has at most {ORDER_ID_MAX} characters.", "order_id", "too long")
         replay = Replay(
             id=f"rep_{token_hex(8)}",
             subscription=known.id,
-            order_id=given.get("order_id") or None,
-            from_ms=_ms(given, "from", 0),
-            to_ms=_ms(given, "to", 1 << 62),
+            order_id=found.get("order_id"),
+            from_ms=(moment(found, "from") or 0) // 1_000,
+            to_ms=1 << 62 if (to_us := moment(found, "to")) is None else to_us // 1_000,
             asked_ms=int(time() * 1_000),
         )
         await self._kept(self._keeper.ask(replay))
@@ -222,7 +235,7 @@ class Subscriptions:
             )
         return found
 
-    def _check(self, wish: Wish) -> None:
+    def _check(self, wish: Change) -> None:
         inside = self._settings.push_allow_inside
         urls = [("url", wish.url)]
         if wish.upsert is not None and wish.upsert.oauth is not None:
@@ -291,27 +304,6 @@ def _shown(subscription: Subscription) -> dict[str, Any]:
     body["state"] = subscription.state
     body["created_at"] = rfc3339(subscription.created_ms * 1_000)
     return body
-
-
-async def _read(request: web.Request) -> Wish:
-    if request.content_type != JSON:
-        raise unsupported_content(request.content_type, JSON)
-    try:
-        return _wish(await request.read())
-    except msgspec.ValidationError as error:
-        path = str(error).rpartition("`$")[2].strip("`.") if "`$" in str(error) else ""
-        raise bad_request(f"The subscription can't be used: {error}.", path, str(error)) from None
-    except msgspec.DecodeError as error:
-        raise bad_request(f"The body is no JSON: {error}.", "", "no JSON") from None
-
-
-def _ms(given: Mapping[str, str], name: str, default: int) -> int:
-    if name not in given:
-        return default
-    try:
-        return instant(given[name]) // 1_000
-    except ValueError as error:
-        raise bad_request(f"'{name}' can't be used: {error}.", name, str(error)) from None
 
 
 def _unavailable(why: str) -> Problem:

@@ -200,7 +200,7 @@ def test_parameters_are_those_that_are_taken(path):
 
 def test_bodies_that_are_described_apart_have_the_fields_that_are_read():
     assert calls.ReplayAsked.__struct_fields__ == mending.ReplayAsked.__struct_fields__
-    assert CALLS["POST", "/v1/holds"].body is deeds.HoldAsked
+    assert CALLS["POST", "/v1/holds"].bodies == {"application/json": deeds.HoldAsked}
 
 
 def test_the_page_has_every_call_and_type_and_asks_for_nothing():

@@ -45,9 +45,9 @@ class _Page:
         return web.Response(body=body, headers=headers, content_type=self._content_type, charset="utf-8")
 
 
-def describe(app: web.Application) -> None:
+def describe(app: web.Application, *, is_open: bool) -> None:
     """Adds the description of all routes that the application has by now."""
-    described = openapi(routes_of(app))
+    described = openapi(routes_of(app), is_open=is_open)
     style = (_HERE / "docs.css").read_text()
     policy = (
         f"default-src 'none'; style-src 'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'; "
