@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
-from springtide.app.view.problems import bad_request
+from springtide.app.view.problems import Problem, bad_request
 from springtide.app.view.responses import JSON, unsupported_content
+
+BODY_S: Final = 30.0
 
 
 def read_body(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
@@ -31,7 +34,22 @@ async def json_of(request: web.Request, *, optional: bool = False) -> bytes:
         return b"{}"
     if request.content_type != JSON:
         raise unsupported_content(request.content_type, JSON)
-    return await request.read() or (b"{}" if optional else b"")
+    return await whole(request) or (b"{}" if optional else b"")
+
+
+async def whole(request: web.Request) -> bytes:
+    """All of a body. Problem for one that does not come: who sends a byte now and then holds a place for ever."""
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await request.read()
+    except TimeoutError:
+        raise Problem(
+            408,
+            "body-too-slow",
+            "The body does not come",
+            f"A body has {BODY_S:g} s to come whole. Nothing was written; send it again.",
+            headers={"Connection": "close"},
+        ) from None
 
 
 def _integral(value: Any) -> Any:

@@ -24,6 +24,7 @@ from springtide.app.view.positions import token
 from springtide.app.view.problems import Problem, bad_request, shown
 from springtide.app.view.submission import ONE, Posted
 from springtide.app.view.whatif import WhatIf
+from springtide.codecs.cloudevents import Refused, refuse_control_characters
 from springtide.codecs.facts import Id, Lines, Qty, Rank, Sourcing, Text, Ttl
 from springtide.codecs.messages import PromiseAsked, encode
 from springtide.codecs.records import partition_for
@@ -238,6 +239,10 @@ class Deeds:
             )
         wanted = read_body(_promise, raw)
         _check_lines(wanted.lines)
+        try:
+            refuse_control_characters(msgspec.to_builtins(wanted), "")
+        except Refused as refused:
+            raise bad_request(f"{refused.reason}.", refused.field, refused.reason) from None
         checked_channel(wanted.channel, bound)
         if wanted.order_id is not None:
             checked_order(self._world(), wanted.order_id, bound)

@@ -19,6 +19,8 @@ HEADER_BYTES_MAX: Final = 16_384
 """Of all headers together."""
 LINE_BYTES_MAX: Final = 131_072
 """Of the first line or one header: the server itself refuses more, before any handler."""
+SERVER: Final = "springtide"
+"""What a view calls itself: of which version it is, and by what library it answers, is nobody's business."""
 COMPRESSED_FROM_BYTES: Final = 1_024
 _COMPRESSED: Final = ("application/json", "application/problem+json", "text/plain", "text/html")
 _GZIP: Final = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)

@@ -18,6 +18,7 @@ from springtide.app.engine.log import LogUnavailable
 from springtide.app.settings import Settings, SettingsError
 from springtide.app.view.edge import LINE_BYTES_MAX
 from springtide.app.view.follower import BACKOFF_S
+from springtide.app.view.protocol import Runner
 from springtide.app.view.view import View
 
 CLOSE_S: Final = 5.0
@@ -91,7 +92,7 @@ async def serve(
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     view = View(settings, connection, index=index)
-    runner = web.AppRunner(
+    runner = Runner(
         view.app(),
         access_log=None,
         handle_signals=False,

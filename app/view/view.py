@@ -33,11 +33,11 @@ from springtide.app.view import actions, history, letters
 from springtide.app.view.asking import Asking
 from springtide.app.view.atp_answers import atp_path
 from springtide.app.view.batch import question, read_items
-from springtide.app.view.bodies import json_of
+from springtide.app.view.bodies import json_of, whole
 from springtide.app.view.bounds import bound_figure
 from springtide.app.view.contract.pages import describe
 from springtide.app.view.deeds import Deeds
-from springtide.app.view.edge import allow_origins
+from springtide.app.view.edge import SERVER, allow_origins
 from springtide.app.view.figures import Figures
 from springtide.app.view.folding import Folding
 from springtide.app.view.follower import Follower
@@ -313,7 +313,7 @@ class View:
         limit = self._settings.body_bytes_max
         if (request.content_length or 0) > limit:
             raise body_too_large(limit)
-        body = await request.read()
+        body = await whole(request)
         posted = await self._events(request.content_type, body, caller_of(request).sources)
         positions = await self.intake.write(posted)
         answer = {"events": len(posted), "positions": positions, "position": token(positions)}
@@ -398,8 +398,7 @@ class View:
 
 
 async def _tell_no_versions(_: web.Request, response: web.StreamResponse) -> None:
-    """What answers, and of which version, is nobody's business."""
-    response.headers.popall("Server", None)
+    response.headers["Server"] = SERVER
 
 
 def _unknown_position(why: str) -> Problem:

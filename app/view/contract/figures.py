@@ -194,7 +194,7 @@ class Told(Struct, kw_only=True):
     """A server-sent event. `id` is the position until which all has been told."""
 
     id: str
-    event: Literal["problem"] | None = None
+    event: Literal["message", "problem"] = "message"
 
 
 class AtpTold(Told, kw_only=True):

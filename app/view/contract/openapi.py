@@ -45,6 +45,7 @@ _FAILURES: Final = {
     401: "Who asks is not known.",
     403: "The key or token lacks the scope, or is bound to others.",
     404: "There is no such thing, or it is not for who asks.",
+    408: "The body does not come.",
     409: "It is not so any more; the body says what is.",
     413: "The body is too large.",
     414: "The path and query are too long.",
@@ -181,7 +182,7 @@ def _responses(
         if "min_position" in call.query or path.startswith(("/v1/holds", "/v1/promises")):
             failures.append(504)
         if call.bodies:
-            failures += [409, 413, 415]
+            failures += [408, 409, 413, 415]
     problem = {_PROBLEM: {"schema": schemas.of(Problem)}}
     for status in sorted(failures):
         responses[str(status)] = {"description": _FAILURES[status], "content": problem}
