@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from springtide.app.view.problems import Problem, bad_request
 from springtide.app.view.responses import JSON, unsupported_content
 
 BODY_S: Final = 30.0
+_FIELD: Final = re.compile(r"Object (?:missing required|contains unknown) field `(.*)`$")
 
 
 def read_body(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
@@ -23,7 +25,9 @@ def read_body(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
             with suppress(msgspec.ValidationError):
                 return msgspec.convert(_integral(msgspec.json.decode(raw)), decoder.type)
         reason, _, path = str(error).partition(" - at `$")
-        raise bad_request(f"The body can't be taken: {error}.", path.strip("`").lstrip("."), reason) from None
+        named = _FIELD.match(reason)
+        path = f"{path.strip('`')}.{named[1]}" if named else path.strip("`")
+        raise bad_request(f"The body can't be taken: {error}.", path.lstrip("."), reason) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise bad_request(f"The body is no JSON: {error}.", "", str(error)) from None
 

@@ -68,24 +68,21 @@ class Filter(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     type: Value | None = None
 
 
-class ReplayManyAsked(msgspec.Struct, forbid_unknown_fields=True):
-    """`POST /v1/exceptions:replay`."""
+class ReplayManyAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """`POST /v1/exceptions:replay`. At a rate at which `limit` takes longer than a request may, it is fewer, and
+    `cursor` leads on."""
 
     filter: Filter
     limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 100
     rate_per_s: Annotated[float, Meta(gt=0, le=RATE_MAX)] = 20.0
-    """At a rate at which `limit` takes longer than a request may, it is fewer, and `cursor` leads on."""
     reason: Reason | None = None
     cursor: Cursor | None = None
 
 
-class DiscardManyAsked(msgspec.Struct, forbid_unknown_fields=True):
-    """`POST /v1/exceptions:discard`."""
+class DiscardManyAsked(ReplayManyAsked, kw_only=True):
+    """`POST /v1/exceptions:discard`: the same with a reason. All are discarded at once, whatever the rate."""
 
-    filter: Filter
     reason: Reason
-    limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 100
-    cursor: Cursor | None = None
 
 
 class _Named(msgspec.Struct):
@@ -267,9 +264,7 @@ class Mending:
         async with self._many_at_work:
             yield
 
-    async def _page(
-        self, asked: ReplayManyAsked | DiscardManyAsked, limit: int, **wanted: str
-    ) -> tuple[list[str], str | None]:
+    async def _page(self, asked: ReplayManyAsked, limit: int, **wanted: str) -> tuple[list[str], str | None]:
         """Ids of the newest open exceptions that are as wanted, and what leads on to older ones."""
         cursor = {} if asked.cursor is None else {"cursor": asked.cursor}
         filters = msgspec.to_builtins(asked.filter)
