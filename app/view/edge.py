@@ -18,7 +18,9 @@ HEADERS_MAX: Final = 64
 HEADER_BYTES_MAX: Final = 16_384
 """Of all headers together."""
 LINE_BYTES_MAX: Final = 131_072
-"""Of the first line or one header: the server itself refuses more, before any handler."""
+"""Of the first line,"""
+FIELD_BYTES_MAX: Final = 32_768
+"""or of one header: the server itself refuses more, before any handler."""
 SERVER: Final = "springtide"
 """What a view calls itself: of which version it is, and by what library it answers, is nobody's business."""
 COMPRESSED_FROM_BYTES: Final = 1_024

@@ -16,7 +16,7 @@ from aiohttp import web
 from springtide.app.broker.connection import BrokerConnection
 from springtide.app.engine.log import LogUnavailable
 from springtide.app.settings import Settings, SettingsError
-from springtide.app.view.edge import LINE_BYTES_MAX
+from springtide.app.view.edge import FIELD_BYTES_MAX, LINE_BYTES_MAX
 from springtide.app.view.follower import BACKOFF_S
 from springtide.app.view.protocol import Runner
 from springtide.app.view.view import View
@@ -99,7 +99,7 @@ async def serve(
         shutdown_timeout=CLOSE_S,
         keepalive_timeout=KEEP_ALIVE_S,
         max_line_size=LINE_BYTES_MAX,
-        max_field_size=LINE_BYTES_MAX,
+        max_field_size=FIELD_BYTES_MAX,
     )
     tasks: list[asyncio.Task[None]] = []
     try:
