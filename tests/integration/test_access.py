@@ -131,12 +131,14 @@ async def test_a_key_is_taken_within_a_second_and_refused_within_one(broker, tmp
 
 async def test_a_list_shows_what_keys_allow_and_no_key(broker):
     options = "--scope read --scope holds:write --partner P --quota 7 --expires 90d --customer A --customer B"
+    options += " --source wms/ber"
     key = await asyncio.to_thread(run_keys, broker, "create", "portal", *options.split())
     listed = await asyncio.to_thread(run_keys, broker, "list")
     assert key["key"] not in json.dumps(listed)
     (found,) = [one for one in listed["keys"] if one["id"] == key["id"]]
     assert (found["scopes"], found["partner"], found["quota_per_day"]) == (["read", "holds:write"], "P", 7)
     assert (found["customers"], found["state"]) == (["A", "B"], "active")
+    assert found["sources"] == ["wms/ber"]
     assert "hash" not in found
 
 
@@ -459,7 +461,7 @@ async def test_large_answers_are_compressed_for_who_asks(broker, tmp_path):
 
 async def test_what_says_too_much_before_its_body_is_refused(broker, tmp_path):
     async with at_work(broker, tmp_path) as client:
-        response, problem = await client.get("/v1/orders?customer=" + "x" * 13_000)
+        response, problem = await client.get("/v1/orders?customer=" + "x" * 33_000)
         assert (response.status, problem["status"]) == (414, 414)
         response, problem = await client.get("/v1/orders", headers={f"X-{n}": "x" * 1_000 for n in range(20)})
         assert (response.status, problem["status"]) == (431, 431)
