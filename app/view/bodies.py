@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from aiohttp import web
+from multidict import MultiDictProxy
 
 from springtide.app.view.problems import Problem, bad_request
 from springtide.app.view.responses import JSON, unsupported_content
 
+T = TypeVar("T")
 BODY_S: Final = 30.0
 _FIELD: Final = re.compile(r"Object (?:missing required|contains unknown) field `(.*)`$")
 
@@ -42,10 +45,20 @@ async def json_of(request: web.Request, *, optional: bool = False) -> bytes:
 
 
 async def whole(request: web.Request) -> bytes:
-    """All of a body. Problem for one that does not come: who sends a byte now and then holds a place for ever."""
+    """All of a body; Problem if it does not come."""
+    return await _in_time(request.read())
+
+
+async def form_of(request: web.Request) -> MultiDictProxy[str | bytes | bytearray | web.FileField]:
+    """What a page's form says; Problem if it does not come."""
+    return await _in_time(request.post())
+
+
+async def _in_time(reading: Awaitable[T]) -> T:
+    """Problem for a body that does not come: who sends a byte now and then holds a place for ever."""
     try:
         async with asyncio.timeout(BODY_S):
-            return await request.read()
+            return await reading
     except TimeoutError:
         raise Problem(
             408,

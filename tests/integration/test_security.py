@@ -35,6 +35,11 @@ from springtide.codecs.subscriptions import Secret, Subscription
 
 __all__ = ["certificate"]  # a fixture
 
+LISTS = (
+    *("/v1/orders", "/v1/at-risk", "/v1/exceptions", "/v1/exceptions/actions", "/v1/finance/mismatches"),
+    "/v1/subscriptions",
+)
+
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory):
@@ -251,11 +256,11 @@ async def test_api4_a_body_that_does_not_come_is_not_waited_for(broker, tmp_path
             yield b"["
             await asyncio.Event().wait()
 
-        session = client._session
-        headers = BATCH | bearer(key)
-        async with session.post(client._base + "/v1/events", data=slowly(), headers=headers) as response:
-            problem = await response.json()
-        assert (response.status, problem["type"].rsplit(":", 1)[1]) == (408, "body-too-slow")
+        form = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
+        for path, headers in (("/v1/events", BATCH | bearer(key)), ("/login", form)):
+            async with client._session.post(client._base + path, data=slowly(), headers=headers) as response:
+                problem = await response.json()
+            assert (response.status, problem["type"].rsplit(":", 1)[1]) == (408, "body-too-slow"), path
 
 
 async def test_api4_cursors_and_positions_that_nobody_gave_cost_nothing(broker, tmp_path):
@@ -263,7 +268,7 @@ async def test_api4_cursors_and_positions_that_nobody_gave_cost_nothing(broker, 
         key = await make(broker, "*")
         await taken(client, key)
         ends = ("9" * 18 + ".", "-" + "9" * 18 + ".AAAA", "0." + "A" * 400, "-1.__8")
-        for path in ("/v1/orders", "/v1/at-risk", "/v1/exceptions", "/v1/finance/mismatches"):
+        for path in LISTS:
             for cursor in ends:
                 response, body = await client.get(path, headers=bearer(key), cursor=cursor)
                 assert response.status == 200, (path, cursor, body)
