@@ -81,9 +81,11 @@ def schemathesis(document, key, folder, *more):
 class TestContract:
     def test_schemathesis_finds_nothing(self, traded, tmp_path):
         running, key = traded
-        document = running.url + "/openapi.json"
-        more = ("--phases", PHASES, "--max-examples", str(EXAMPLES))
-        status, printed = schemathesis(document, key, tmp_path, *more)
+        _, document = running.get("/openapi.json")
+        told = tmp_path / "openapi.json"  # of a URL it would leave out the call that this is
+        told.write_text(json.dumps(document))
+        more = ("--url", running.url, "--phases", PHASES, "--max-examples", str(EXAMPLES))
+        status, printed = schemathesis(told, key, tmp_path, *more)
         assert status == 0, printed[-20_000:]
         assert f"{len(CALLS)} selected / {len(CALLS)} total" in printed
         tried = re.search(r"(\d+) generated", printed)

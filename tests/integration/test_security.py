@@ -122,6 +122,21 @@ async def test_api1_objects_of_others_are_in_no_list_file_past_or_what_if(broker
 # --- API2: broken authentication ---
 
 
+async def test_api2_nothing_is_answered_without_a_key_or_by_a_wrong_one(broker, tmp_path):
+    async with at_work(broker, tmp_path) as client:
+        refused = []
+        for operation in OPERATIONS:
+            path = client._base + operation.path.replace("{", "").replace("}", "")
+            from_elsewhere = {"X-Forwarded-For": "192.0.2.1"}
+            for headers in (from_elsewhere, from_elsewhere | bearer(new_key()[2])):
+                async with client._session.request(operation.method, path, headers=headers) as response:
+                    refused.append((response.status, (await response.json())["type"].rpartition(":")[2]))
+        assert set(refused[::2]) == {(401, "unauthenticated")}
+        # the first twenty wrong ones are looked at, and then few
+        assert set(refused[1::2]) == {(401, "unauthenticated"), (429, "too-many-failures")}
+        assert refused[1:41:2] == [(401, "unauthenticated")] * 20
+
+
 async def test_api2_nobody_passes_for_somebody_else(broker, tmp_path):
     issuer = Issuer()
     async with issuer.open(), at_work(broker, tmp_path, **issuer.settings()) as client:
