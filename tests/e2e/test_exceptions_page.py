@@ -146,7 +146,7 @@ def test_many_go_on_by_a_button_where_there_are_no_scripts(opened, running):
     page.goto(running.url + "/exceptions?source=wms%2Fmany-n&many=replay")
     page.get_by_label("Each second").fill("0.5")
     page.get_by_role("button", name="Replay them").click()
-    for done in ("1 replayed so far.", "2 replayed so far."):
+    for done in ("1 replayed, so far.", "2 replayed, so far."):
         expect(page.locator("#many-said")).to_have_text(done)
         page.get_by_role("button", name="Go on").click()
     expect(page.locator("#many-said")).to_have_text("Done: 3 replayed.")
