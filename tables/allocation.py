@@ -27,6 +27,7 @@ from springtide.tables.lines import (
     cover_issued,
     give_back,
     give_back_elsewhere,
+    give_up,
     ship,
     trim,
 )
@@ -142,7 +143,7 @@ class Sku(Promising):
         if surplus > 0:
             fewer = min(surplus, line.uncovered)
             line.lose(-fewer)
-            give_back(line, surplus - fewer)
+            give_up(line, surplus - fewer)
         elif surplus < 0:
             line.lose(-surplus)
         if line.cap is not None and line.allocated > line.cap:
@@ -308,6 +309,7 @@ class Sku(Promising):
     def rank_anew(self) -> None:
         """Brings all that hangs on the policy and the network in step with them."""
         self.freed = self.retime = True
+        self._unsettle()
         head, by_priority = self.head, self.policy.by_priority
         if head.by_priority != by_priority:
             head.by_priority = by_priority
@@ -342,6 +344,7 @@ class Sku(Promising):
         self._settle_row_from(row, before, after)
 
     def _settle_row_from(self, row: Allocation, before: Footprint, after: Footprint) -> None:
+        self._unsettle()
         settle_footprint(self.head, before, after)
         settle_dated(self.date(), before, after)
         settle_fences(self.head, before, after)

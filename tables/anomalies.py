@@ -11,8 +11,16 @@ from springtide.tables.order import Ledger, Order, OrderException, Shipment, led
 
 
 def anomalies(order: Order) -> list[OrderException]:
-    """In a fixed order: by line, by shipment, then money, returns and holds."""
+    """In a fixed order: what was ruled, by line, by shipment, then money, returns and holds."""
     found: list[OrderException] = []
+    confirmed, rejected = order.told.get("confirmed"), order.told.get("rejected")
+    if confirmed is not None and rejected is not None:
+        if order.confirmed:
+            detail = "the order was confirmed before it was rejected"
+            found.append(_found("rejected_after_confirmed", detail, rejected, "order"))
+        else:
+            detail = f"the order was rejected before it was confirmed; reason given: {order.rejected}"
+            found.append(_found("confirmed_after_rejected", detail, confirmed, "order"))
     quantities = ledgers(order)
     for line_id, ledger in quantities.items():
         found += _of_line(order, line_id, ledger)
@@ -81,13 +89,14 @@ def _of_line(order: Order, line_id: str, q: Ledger) -> Iterator[OrderException]:
 def _of_shipment(shipment: Shipment) -> Iterator[OrderException]:
     name = f"shipment {shipment.shipment_id}"
     voided = shipment.told.get("voided")
-    end = shipment.ends()
-    if voided is None and end is None:
+    ends = {scan.tracking: shipment.ends(scan.tracking) for scan in shipment.scans if not scan.is_exception}
+    if voided is None and not any(ends.values()):
         return
     for scan in shipment.scans:
         if scan.is_exception or shipment.is_corrected(scan):
             continue
         about = f"{name} {scan.event_id}"
+        end = ends[scan.tracking]
         if shipment.voided is not None and voided is not None and scan.at_us >= voided[0]:
             detail = f"{name} is void; scanned {scan.status}"
             yield _found("scan_of_voided_shipment", detail, scan.stamp, about)

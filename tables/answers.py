@@ -169,13 +169,17 @@ class Answers(Wants, gc=False):
         self.dated = True
 
     def reach_allocated(self, whole: Ledger) -> None:
-        """Marks what the quantities and promises have come to."""
-        if whole.backordered:
-            self.reach("backordered")
+        """Marks what the quantities and promises have come to. While a SKU has not answered for a line that is
+        due nobody knows whether the order gets a part only."""
         if whole.allocated >= whole.net > 0:
             self.reach("allocated")
-        elif whole.allocated > 0:
+        elif 0 < whole.allocated < whole.net and all(
+            line.day is not None or line.allocated + line.backordered >= line.open
+            for line in self.order.lines.values()
+        ):
             self.reach("partially_allocated")
+        if whole.backordered:
+            self.reach("backordered")
         if self.dated and whole.net > 0:
             for line in self.order.lines.values():
                 if promised(line) < line.open:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from springtide.codecs import facts as f
-from springtide.tables import finance, returns
+from springtide.tables import finance, milestones, returns
 from springtide.tables.finance import Finance, Stamp
 from springtide.tables.order import Order
 from springtide.tables.restock import skus_of
@@ -110,19 +110,25 @@ def _first(known: Iterable[Return], what: str) -> Stamp | None:
     return min((one.told[what] for one in known if what in one.told), default=None)
 
 
-def settled_us(order: Order) -> int:
-    """When a closed order came to be so: the last of the facts by which it is delivered, reconciled and free."""
-    found = [order.placed_us]
+def settled(order: Order) -> Stamp:
+    """The last of the facts by which a closed order is delivered, reconciled and free."""
+    received = milestones.told(order, "received")
+    found = [] if received is None else [(order.placed_us, received.recorded_us, received.event_id)]
+    found += [order.told["lowered"]] if "lowered" in order.told else []
+    found += [
+        order.told[f"cancelled to {line.line_id}"]
+        for line in order.lines.values()
+        if line.cancelled and f"cancelled to {line.line_id}" in order.told
+    ]
     for shipment in order.shipments.values():
         if shipment.voided is None:
-            arrived = [scan.at_us for scan in shipment.deliveries()]
-            found += [min(arrived)] if arrived else []
-            shipped = shipment.told.get("shipped")
-            found += [] if shipped is None else [shipped[0]]
+            found += [min(scan.stamp for scan in shipment.deliveries())] if shipment.is_delivered else []
+        if "shipped" in shipment.told:
+            found.append(shipment.told["shipped" if shipment.voided is None else "voided"])
     if order.finance is not None:
         for invoice in order.finance.invoices.values():
-            found += [stamp[0] for stamp in (invoice.posted, invoice.reversed) if stamp is not None]
-        found += [memo.issued[0] for memo in order.finance.memos.values()]
-    found += [hold.released_us for hold in order.holds.values() if hold.released_us is not None]
-    found += [stamp[0] for one in order.returns.values() for stamp in one.told.values()]
+            found += [stamp for stamp in (invoice.posted, invoice.reversed) if stamp is not None]
+        found += [memo.issued for memo in order.finance.memos.values()]
+    found += [hold.release for hold in order.holds.values() if hold.release is not None]
+    found += [stamp for one in order.returns.values() for stamp in one.told.values()]
     return max(found)

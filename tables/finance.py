@@ -42,6 +42,11 @@ class Memo(msgspec.Struct, array_like=True, gc=False):
     restock: bool
     issued: Stamp
 
+    @property
+    def amount(self) -> int:
+        """In billionths."""
+        return sum(billionths(amount) for _, amount in self.lines.values())
+
 
 class Payment(msgspec.Struct, array_like=True, gc=False):
     amount: str
@@ -79,7 +84,7 @@ class Finance(msgspec.Struct, array_like=True, gc=False):
         return sum(billionths(invoice.total) for invoice in self.invoices.values() if invoice.stands)
 
     def credited_amount(self) -> int:
-        return sum(billionths(amount) for memo in self.memos.values() for _, amount in memo.lines.values())
+        return sum(memo.amount for memo in self.memos.values())
 
     def captured_amount(self) -> int:
         return sum(billionths(payment.amount) for payment in self.captured.values())
@@ -101,20 +106,23 @@ class Finance(msgspec.Struct, array_like=True, gc=False):
         return _first(memo.issued for memo in self.memos.values())
 
     def first_paid(self) -> Stamp | None:
-        """When, by the facts' own time, what was captured first covered all that was invoiced until then."""
+        """When, by the facts' own time, what was captured first covered all that was invoiced, and not credited,
+        until then."""
         steps: list[tuple[Stamp, int, int]] = [
             (invoice.posted, billionths(invoice.total), 0)
             for invoice in self.invoices.values()
             if invoice.posted is not None and invoice.reversed is None
         ]
+        steps += [(memo.issued, -memo.amount, 0) for memo in self.memos.values()]
         steps += [(payment.made, 0, billionths(payment.amount)) for payment in self.captured.values()]
         steps += [(payment.made, 0, -billionths(payment.amount)) for payment in self.refunded.values()]
         steps.sort(key=lambda step: (step[0][0], -step[1], step[0][2]))
-        due = paid = 0
+        billed = due = paid = 0
         for stamp, invoiced, captured in steps:
+            billed += max(0, invoiced)
             due += invoiced
             paid += captured
-            if 0 < due <= paid:
+            if billed and paid > 0 and due <= paid:
                 return stamp
         return None
 
@@ -210,8 +218,10 @@ def payment_axis(finance: Finance | None, priced: int | None) -> str:
         return "UNPAID"
     if refunded >= captured:
         return "REFUNDED"
-    due = finance.invoiced_amount() if finance.first_invoiced() is not None else priced
-    return "PAID" if due is not None and 0 < due <= captured - refunded else "PARTIALLY_PAID"
+    due = priced or None
+    if finance.first_invoiced() is not None:
+        due = finance.invoiced_amount() - finance.credited_amount()
+    return "PAID" if due is not None and due <= captured - refunded else "PARTIALLY_PAID"
 
 
 def _units(lines: Iterable[Amounts]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from springtide.codecs import facts as f
 from springtide.codecs.messages import CustomerHolds, CustomerOrder, Origin
 from springtide.tables.anomalies import anomalies
 from springtide.tables.answers import Answers
-from springtide.tables.billing import Billing, settled_us
+from springtide.tables.billing import Billing, settled
 from springtide.tables.money import billionths, decimal
 from springtide.tables.order import (
     EXCEPTIONS_MAX,
@@ -70,36 +70,51 @@ class Change(Shipping, Billing, Answers, gc=False):
             return
         order.revision = d.revision
         self.suspect = True
-        kept = {line.line_id for line in d.lines}
+        kept = {line.line_id: line.qty for line in d.lines}
+        if any(kept.get(line.line_id, 0) < line.ordered for line in order.lines.values()):
+            order.told["lowered"] = max(order.told.get("lowered", self.stamp), self.stamp)
         for line in order.lines.values():
             if line.line_id not in kept:
                 line.removed = True
+                self._note_less(line.line_id)
                 self.touch(line)
         self.state_lines(d.lines)
 
     def confirmed(self, _: f.OrderConfirmed) -> None:
-        if self.order.rejected is not None:
-            self.refuse("confirmed_after_rejected", "the order was rejected before")
-            return
-        self.order.confirmed = True
-        self.fact("confirmed")
+        self._rule("confirmed", None)
 
     def rejected(self, d: f.OrderRejected) -> None:
-        if self.order.confirmed:
-            self.refuse(
-                "rejected_after_confirmed", f"the order was confirmed before; reason given: {d.reason}"
-            )
+        self._rule("rejected", d.reason)
+
+    def _rule(self, what: str, reason: str | None) -> None:
+        """Confirmed or rejected: what occurred first stands, whichever came first; at one instant what came."""
+        order = self.order
+        known = order.told.get(what)
+        if known is not None and known[0] <= self.at_us:
             return
-        self.order.rejected = d.reason
-        self.fact("rejected")
-        self._touch_all()
+        order.told[what] = self.stamp
+        self.suspect = True
+        confirmed, rejected = order.told.get("confirmed"), order.told.get("rejected")
+        was_rejected = order.rejected is not None
+        if rejected is not None and (
+            confirmed is None or (rejected[0], not was_rejected) < (confirmed[0], True)
+        ):
+            order.rejected = order.rejected if reason is None else reason
+            order.confirmed, confirmed = False, None
+        else:
+            order.rejected, order.confirmed, rejected = None, True, None
+        self.stands("confirmed", confirmed)
+        self.stands("rejected", rejected)
+        if was_rejected != (order.rejected is not None):
+            self._touch_all()
 
     def cancelled(self, d: f.OrderCancelled) -> None:
         order = self.order
         self.suspect = True
-        before = sum(line.cancelled for line in order.lines.values())
         if d.lines is None:
             for line in order.lines.values():
+                if line.to_cancel < line.ordered:
+                    self._note_cancel(line.line_id)
                 line.rest_cancelled = True
         for part in d.lines or ():
             known = order.lines.get(part.line_id)
@@ -112,11 +127,18 @@ class Change(Shipping, Billing, Answers, gc=False):
                 self.refuse(
                     "cancel_beyond_open", f"line {part.line_id}: {part.qty} cancelled, {left} were open"
                 )
+            if left:
+                self._note_cancel(part.line_id)
             known.cancel_asked += min(part.qty, left)
-        self._settle_cancelled()
-        if sum(line.cancelled for line in order.lines.values()) > before:
-            whole = all(line.open <= 0 for line in order.lines.values())
-            self.fact("cancelled(all)" if whole else "cancelled(part)")
+
+    def _note_cancel(self, line_id: str) -> None:
+        told, begun = self.order.told, f"cancelled from {line_id}"
+        told[begun] = min(told.get(begun, self.stamp), self.stamp)
+        self._note_less(line_id)
+
+    def _note_less(self, line_id: str) -> None:
+        told, done = self.order.told, f"cancelled to {line_id}"
+        told[done] = max(told.get(done, self.stamp), self.stamp)
 
     def _settle_cancelled(self) -> None:
         """What has shipped can't be cancelled, whichever was told first; what a void brings back can."""
@@ -129,6 +151,18 @@ class Change(Shipping, Billing, Answers, gc=False):
             if cancelled != line.cancelled:
                 line.cancelled = cancelled
                 self.touch(line)
+        self._reach_cancelled()
+
+    def _reach_cancelled(self) -> None:
+        """All of it is cancelled since the last of its lines is; before that, a part."""
+        told, lines = self.order.told, self.order.lines.values()
+        begun = [told.get(f"cancelled from {line.line_id}") for line in lines if line.cancelled]
+        first = min((stamp for stamp in begun if stamp is not None), default=None)
+        last = None
+        if first is not None and all(line.open <= 0 for line in lines):
+            last = max(told.get(f"cancelled to {line.line_id}", first) for line in lines)
+        self.stands("cancelled(all)", last)
+        self.stands("cancelled(part)", None if first == last else first)
 
     # --- holds ---
 
@@ -251,7 +285,7 @@ class Change(Shipping, Billing, Answers, gc=False):
     def _reach_closed(self, is_closed: bool) -> None:
         if is_closed:
             self.supersede("reopened")
-            self.stands("closed", (settled_us(self.order), self.recorded_us, self.event_id))
+            self.stands("closed", settled(self.order))
         else:
             self.supersede("closed")
             self.reach("reopened")

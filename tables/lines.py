@@ -73,6 +73,16 @@ def give_back(line: Taken, units: int) -> int:
     return units
 
 
+def give_up(line: Taken, units: int) -> None:
+    """Returns units that the order wants no more to the cells they were taken from, those at work in a
+    warehouse last."""
+    units = give_back(line, units)
+    for location in sorted(line.cells, reverse=True):
+        back = min(units, line.cells[location])
+        take(line, location, back)
+        units -= back
+
+
 def consume(line: Taken, location: str, units: int) -> None:
     """Units of a line have left from `location`: they come out of its cells, that very one first."""
     here = min(units, line.cells.get(location, 0))

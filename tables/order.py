@@ -189,9 +189,12 @@ class Shipment(msgspec.Struct, array_like=True, gc=False):
         return self.packed or self.picked or self.released
 
     def at_work(self, line_id: str) -> int:
-        """Units of a line that are released or beyond, what has left not counted in."""
+        """Units of a line that a warehouse works on, or that have left. It works on no more than it finds, and
+        once the shipment has left on none that it went without."""
+        if self.shipped:
+            return self.shipped.get(line_id, 0)
         return max(
-            self.released.get(line_id, 0),
+            self.released.get(line_id, 0) - self.short.get(line_id, 0),
             self.picked.get(line_id, 0),
             self.packed.get(line_id, 0),
         )
@@ -216,19 +219,22 @@ class Shipment(msgspec.Struct, array_like=True, gc=False):
             if scan.status == "delivered" and not scan.is_exception and not self.is_corrected(scan)
         ]
 
-    def ends(self) -> Scan | None:
-        """The scan that first ended the parcel's way, by time, then sequence; corrected ones do not count."""
+    def ends(self, tracking: str | None = None) -> Scan | None:
+        """The scan that first ended the way, by time, then sequence, of one of its parcels if `tracking` says
+        of which; corrected ones do not count."""
         found = [s for s in self.scans if s.status in TERMINAL and not s.is_exception]
+        if tracking is not None:
+            found = [s for s in found if s.tracking == tracking]
         if self.corrected:
             found = [s for s in found if not self.is_corrected(s)]
         return min(found, key=lambda s: (s.at_us, s.sequence, s.status), default=None)
 
     def is_scanned_after(self, end: Scan) -> bool:
-        """Whether the carrier scanned it though its way had ended."""
+        """Whether the carrier scanned the same parcel though its way had ended."""
         return any(
             (scan.at_us, scan.sequence) > (end.at_us, end.sequence)
             for scan in self.scans
-            if not scan.is_exception
+            if not scan.is_exception and scan.tracking == end.tracking
         )
 
     def parcel_status(self) -> str | None:
@@ -415,7 +421,10 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     """None: no invoice, credit memo or payment was ever told."""
     returns: dict[str, Return] = {}
     told: dict[str, Stamp] = {}
-    """When last: "cancel LINE_ID"."""
+    """When first: "confirmed" and "rejected", whichever of them stands; when last: "lowered", by a
+    revision; of cancellations by
+    line: "cancel LINE_ID", the last that named it, "cancelled from LINE_ID" and "cancelled to LINE_ID", the first and
+    the last by which less was wanted."""
     customer_seq: int = 0
     """The last of its customer's messages that it took in."""
     customer_class: str | None = None

@@ -63,7 +63,7 @@ class Shipping(Wants, gc=False):
             self._recount()
             return
         if len(shipment.scans) > 1:
-            end = shipment.ends()
+            end = shipment.ends(d.tracking)
             self.suspect = self.suspect or (end is not None and shipment.is_scanned_after(end))
         self.moves = d.status == "delivered"
         if d.status == "delivered":
@@ -99,9 +99,18 @@ class Shipping(Wants, gc=False):
         self._recount()
 
     def pick_short(self, d: f.PickShort) -> None:
+        """Stated once for a line of a shipment, as its steps are."""
         shipment = self._shipment(d.shipment_id)
-        shipment.short[d.line_id] = shipment.short.get(d.line_id, 0) + d.qty
+        before = shipment.short.get(d.line_id, 0)
+        if before not in (0, d.qty):
+            self.refuse(
+                "restated_differently",
+                f"shipment {shipment.shipment_id}, line {d.line_id}: short of {d.qty}, before it was {before};"
+                " the greater stands",
+            )
+        shipment.short[d.line_id] = max(before, d.qty)
         shipment.note("short", self.stamp)
+        self.touch_shipment(shipment)
 
     def _recount(self) -> None:
         """After a counter-fact, or a fact that one came before: milestones anew from all shipments."""
@@ -142,7 +151,7 @@ class Shipping(Wants, gc=False):
                     f"shipment {shipment.shipment_id}, line {line_id}: {step} {units}, before it was {before}",
                 )
             known[line_id] = max(before, units)
-            tell = tell or units > shipment.released.get(line_id, 0)
+            tell = tell or units > shipment.released.get(line_id, 0) - shipment.short.get(line_id, 0)
         if tell:  # what is released or shipped is greater now, said or inferred
             self.touch_shipment(shipment)
         if is_delivered:  # what is delivered may be less now, since it is better known

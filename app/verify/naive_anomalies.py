@@ -12,7 +12,8 @@ Anomaly = tuple[str, str, int, str]
 
 
 def anomalies(order: NaiveOrder) -> list[Anomaly]:
-    found = [one for line_id, ledger in order.ledgers().items() for one in _line(order, line_id, ledger)]
+    found = _rulings(order)
+    found += [one for line_id, ledger in order.ledgers().items() for one in _line(order, line_id, ledger)]
     for name, parcel in order.parcels.items():
         found += _parcel(f"shipment {name}", parcel)
     found += _money(order)
@@ -23,6 +24,16 @@ def anomalies(order: NaiveOrder) -> list[Anomaly]:
         if not stop.reason and stop.released is not None
     ]
     return found
+
+
+def _rulings(order: NaiveOrder) -> list[Anomaly]:
+    """Both confirmed and rejected: the later of the two can't be."""
+    confirmed, rejected = order.ruled("confirmed"), order.ruled("rejected")
+    if confirmed is None or rejected is None:
+        return []
+    if order.confirmed:
+        return [_found("rejected_after_confirmed", rejected[0], "order")]
+    return [_found("confirmed_after_rejected", confirmed[0], "order")]
 
 
 def _found(kind: str, stamp: Stamp | None, about: str) -> Anomaly:
@@ -73,11 +84,12 @@ def _line(order: NaiveOrder, line_id: str, has: dict[str, int]) -> list[Anomaly]
 
 
 def _parcel(name: str, parcel: Parcel) -> list[Anomaly]:
-    """Scans of what is void, and after what ended its way."""
+    """Scans of what is void, and of a parcel after what ended its way."""
     voided = parcel.first("voided")
-    ends = [(s.at_us, s.sequence, s.status) for s in parcel.counting() if s.status in ENDS]
     found = []
     for scan in parcel.counting():
+        same = [other for other in parcel.counting() if other.tracking == scan.tracking]
+        ends = [(s.at_us, s.sequence, s.status) for s in same if s.status in ENDS]
         if voided is not None and parcel.voided is not None and scan.at_us >= voided[0]:
             found.append(_found("scan_of_voided_shipment", scan.stamp(), f"{name} {scan.event_id}"))
         elif ends and (scan.at_us, scan.sequence) > min(ends)[:2]:

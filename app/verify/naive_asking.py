@@ -27,8 +27,13 @@ class Asking(Act):
             day = self._day(new.requested_date)
             made = makeup(self.products.get(new.sku), new)
             if line is not None and line.sku != new.sku:
-                self.note("sku_changed")
-                continue
+                told = order.ledger(new.line_id)
+                steps = ("released", "shipped", "delivered", "returned", "invoiced", "credited")
+                if any(told[name] for name in steps):
+                    self.note("sku_changed")
+                    continue
+                self.ask_line(line)
+                anew, line = True, None
             if line is None:
                 line = order.lines[new.line_id] = OrderLine(new.sku, new.qty)
             else:
@@ -158,10 +163,11 @@ class Asking(Act):
         order = self.order
         moved: dict[str, dict[str, Units]] = {"released": {}, "shipped": {}}
         for parcel in order.parcels.values():
-            for step, by_line in moved.items():
-                for key, units in parcel.units(step).items():
+            for step, keyed in (("released", parcel.busy()), ("shipped", parcel.units("shipped"))):
+                by_line = moved[step]
+                for key, units in keyed.items():
                     per = self._per(key, parcel.skus[key], sku)
-                    if per and units:
+                    if per and units > 0:
                         cells = by_line.setdefault(key.split("\x00")[0], {})
                         at = parcel.at or NOWHERE
                         cells[at] = cells.get(at, 0) + units * per

@@ -23,7 +23,7 @@ _MOVES: Final = ("in_transit", "out_for_delivery", "available_for_pickup", "deli
 def course(order: NaiveOrder, at_us: int) -> Course | None:
     """None if there is none: not placed by then, rejected, or nothing of it is wanted."""
     net = order.net()
-    rejected = order.rejected is not None and not order.confirmed
+    rejected = order.rejected is not None
     if order.placed is None or at_us < order.placed_us or rejected or net <= 0:
         return None
     placed_s = second(order.placed_us)

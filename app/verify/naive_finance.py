@@ -140,12 +140,15 @@ class Money(msgspec.Struct, array_like=True):
         captured = sum((paid.worth() for paid in self.captured.values()), Decimal(0))
         refunded = sum((paid.worth() for paid in self.refunded.values()), Decimal(0))
         bills = [Decimal(bill.total()) for bill in self.bills.values() if bill.counts()]
-        due = sum(bills, Decimal(0)) if bills else priced
+        given = [Decimal(amount) for memo in self.memos.values() for _, amount in memo.lines.values()]
+        due = sum(bills, Decimal(0)) - sum(given, Decimal(0)) if bills else priced
         if captured <= 0:
             return "UNPAID"
         if refunded >= captured:
             return "REFUNDED"
-        return "PAID" if due is not None and captured - refunded >= due > 0 else "PARTIALLY_PAID"
+        if due is None or (not bills and due == 0):
+            return "PARTIALLY_PAID"
+        return "PAID" if captured - refunded >= due else "PARTIALLY_PAID"
 
     # --- when ---
 
@@ -161,19 +164,23 @@ class Money(msgspec.Struct, array_like=True):
         return min((stamp for memo in self.memos.values() for stamp in memo.told), default=None)
 
     def first_paid(self) -> Stamp | None:
-        """The first fact, by time, after which what was captured covers what was invoiced until then. At one
-        instant invoices come first, then what takes money back."""
+        """The first fact, by time, after which what was captured covers what was invoiced and not credited until
+        then. At one instant invoices come first, then what takes money back, and credit memos last."""
         facts: list[tuple[Stamp, Decimal, Decimal]] = []
         for bill in self.bills.values():
             posted = bill.posted()
             if posted is not None and not bill.reversed:
                 facts.append((posted, Decimal(bill.total()), Decimal(0)))
+        for memo in self.memos.values():
+            worth = sum((Decimal(amount) for _, amount in memo.lines.values()), Decimal(0))
+            facts.append((min(memo.told), -worth, Decimal(0)))
         facts += [(p.made(), Decimal(0), p.worth()) for p in self.captured.values()]
         facts += [(p.made(), Decimal(0), -p.worth()) for p in self.refunded.values()]
         facts.sort(key=lambda one: (one[0][0], -one[1], one[2]))
         for count in range(1, len(facts) + 1):
             due = sum((one[1] for one in facts[:count]), Decimal(0))
-            if 0 < due <= sum((one[2] for one in facts[:count]), Decimal(0)):
+            paid = sum((one[2] for one in facts[:count]), Decimal(0))
+            if any(one[1] > 0 for one in facts[:count]) and paid > 0 and due <= paid:
                 return facts[count - 1][0]
         return None
 

@@ -24,6 +24,10 @@ class OrderLine(msgspec.Struct, array_like=True):
     cells: Units = {}
     cancel_named: int = 0
     """Units that cancellations named."""
+    cancel_told: list[Stamp] = []
+    """When cancellations named units of it that were still wanted."""
+    left_out: Stamp | None = None
+    """When a revision last named it no more."""
     cancel_rest: bool = False
     """A cancellation named all that has not shipped."""
     dropped: bool = False

@@ -30,6 +30,15 @@ def give_back(line: Line, units: int) -> None:
             units -= back
 
 
+def give_up(line: Line) -> None:
+    """What the order wants no more, those at work last."""
+    wanted = max(0, line.want - sum(line.shipped.values()))
+    give_back(line, sum(line.cells.values()) - wanted)
+    for at in sorted(line.cells, reverse=True):
+        back = min(max(0, sum(line.cells.values()) - wanted), line.cells[at])
+        line.cells = positive(added(line.cells, {at: -back}))
+
+
 def give_back_elsewhere(line: Line, at: str | None) -> None:
     for place in line.cells:
         if place != at:
@@ -50,7 +59,7 @@ def go_to(line: Line, asked: DemandLine, is_new: bool, due: bool) -> None:
     ship(line, asked.shipped)
     if moved:
         give_back_elsewhere(line, asked.location if due else None)
-    give_back(line, sum(line.cells.values()) - max(0, line.want - sum(line.shipped.values())))
+    give_up(line)
     if line.cap is not None:
         give_back(line, sum(line.has().values()) - line.cap)
     trim(line)

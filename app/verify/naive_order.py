@@ -45,8 +45,10 @@ class NaiveOrder(msgspec.Struct, array_like=True):
     placed: f.OrderPlaced | None = None
     placed_us: int = 0
     revision: int = -1
-    confirmed: bool = False
-    rejected: str | None = None
+    rulings: list[tuple[Stamp, str, str]] = []
+    """(when, confirmed or rejected, reason), as often as it was said."""
+    lowered: Stamp | None = None
+    """When a revision last wanted less of a line."""
     cancels: dict[str, Stamp] = {}
     """Line -> the last cancellation that named it."""
     lines: dict[str, OrderLine] = {}
@@ -82,6 +84,25 @@ class NaiveOrder(msgspec.Struct, array_like=True):
     promise: Asked | None = None
     orphan_us: int = 0
     """When the facts that wait are given up."""
+
+    def ruled(self, what: str) -> tuple[Stamp, str, str] | None:
+        """The first time that it was confirmed, or rejected."""
+        return min((one for one in self.rulings if one[1] == what), key=lambda one: one[0][0], default=None)
+
+    @property
+    def rejected(self) -> str | None:
+        """Why, if it was rejected before it was confirmed."""
+        confirmed, rejected = self.ruled("confirmed"), self.ruled("rejected")
+        if rejected is None:
+            return None
+        if confirmed is not None:
+            first = min((confirmed, rejected), key=lambda one: (one[0][0], self.rulings.index(one)))
+            return None if first is confirmed else rejected[2]
+        return rejected[2]
+
+    @property
+    def confirmed(self) -> bool:
+        return self.ruled("confirmed") is not None and self.rejected is None
 
     # --- figures ---
 
@@ -154,7 +175,7 @@ class NaiveOrder(msgspec.Struct, array_like=True):
         delivered, shipped, released = (self.total(step) for step in ("delivered", "shipped", "released"))
         allocated = sum(line.allocated for line in self.lines.values())
         rules = (
-            ("REJECTED", self.rejected is not None and not self.confirmed),
+            ("REJECTED", self.rejected is not None),
             ("CANCELLED", net <= 0),
             ("RETURNED", returned >= net),
             ("PARTIALLY_RETURNED", returned > 0),
@@ -194,22 +215,29 @@ class NaiveOrder(msgspec.Struct, array_like=True):
     def mark(self, name: str) -> Mark | None:
         return next((mark for mark in self.marks if mark.name == name), None)
 
-    def settled_us(self) -> int:
-        """When the last of the facts occurred by which a closed order is delivered, reconciled and free."""
-        found = [self.placed_us]
+    def settled(self) -> Stamp:
+        """The last of the facts by which a closed order is delivered, reconciled and free."""
+        received = self.mark("received")
+        found = [] if received is None else [(self.placed_us, received.recorded_us, received.event_id)]
+        found += [] if self.lowered is None else [self.lowered]
+        for line in self.lines.values():
+            if line.cancelled:
+                found += [stamp for stamp in (*line.cancel_told, line.left_out) if stamp is not None]
         for parcel in self.parcels.values():
+            shipped, voided = parcel.first("shipped"), parcel.first("voided")
             if parcel.voided is None:
-                found += [scan.at_us for scan in parcel.counting() if scan.status == "delivered"][:1]
-                shipped_us = parcel.first_us("shipped")
-                found += [] if shipped_us is None else [shipped_us]
+                found += sorted(scan.stamp() for scan in parcel.counting() if scan.status == "delivered")[:1]
+                found += [] if shipped is None else [shipped]
+            elif shipped is not None and voided is not None:
+                found.append(voided)
         for bill in self.money.bills.values():
             stamps = (bill.posted(), min(bill.reversed, default=None))
-            found += [stamp[0] for stamp in stamps if stamp is not None]
-        found += [min(memo.told)[0] for memo in self.money.memos.values()]
-        found += [stop.released_us for stop in self.stops.values() if stop.released_us is not None]
+            found += [stamp for stamp in stamps if stamp is not None]
+        found += [min(memo.told) for memo in self.money.memos.values()]
+        found += [stop.released for stop in self.stops.values() if stop.released is not None]
         for back in self.backs.by_id.values():
             for what in {one.what for one in back.told}:
-                found.append(min(one.stamp for one in back.told if one.what == what)[0])
+                found.append(min(one.stamp for one in back.told if one.what == what))
         return max(found)
 
     def gate(self) -> str | None:

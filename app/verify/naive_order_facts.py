@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from springtide.app.verify.naive_act import Due
 from springtide.app.verify.naive_answers import Answering
 from springtide.app.verify.naive_line import Stop
 from springtide.app.verify.naive_parcel import Stamp
@@ -32,33 +33,39 @@ class OrderActs(Answering):
         if d.revision <= order.revision:
             return
         order.revision = d.revision
-        named = {line.line_id for line in d.lines}
+        named = {line.line_id: line.qty for line in d.lines}
+        if any(line.ordered > named.get(line_id, 0) for line_id, line in order.lines.items()):
+            order.lowered = self.stamp if order.lowered is None else max(order.lowered, self.stamp)
         for line_id, line in order.lines.items():
             if line_id not in named:
                 line.dropped = True
+                line.left_out = self.stamp if line.left_out is None else max(line.left_out, self.stamp)
                 self.ask_line(line)
         self.state_lines(d.lines)
 
     def _order_confirmed(self, _: f.OrderConfirmed) -> None:
-        if self.order.rejected is not None:
-            self.note("confirmed_after_rejected")
-            return
-        self.order.confirmed = True
-        self.say("confirmed")
+        self._rule("confirmed", "")
 
     def _order_rejected(self, d: f.OrderRejected) -> None:
-        if self.order.confirmed:
-            self.note("rejected_after_confirmed")
-            return
-        self.order.rejected = d.reason
-        self.say("rejected")
-        self.ask_all()
+        self._rule("rejected", d.reason)
+
+    def _rule(self, what: str, reason: str) -> None:
+        order = self.order
+        before = order.rejected
+        order.rulings = [*order.rulings, (self.stamp, what, reason)]
+        stands = "confirmed" if order.rejected is None else "rejected"
+        for name in ("confirmed", "rejected"):
+            first = order.ruled(name)
+            self.mark(name, Due(False, False, first[0]) if first is not None and name == stands else None)
+        if (before is None) != (order.rejected is None):
+            self.ask_all()
 
     def _order_cancelled(self, d: f.OrderCancelled) -> None:
         lines = self.order.lines
-        before = sum(line.cancelled for line in lines.values())
         if d.lines is None:
             for line in lines.values():
+                if line.to_cancel() < line.ordered:
+                    line.cancel_told = [*line.cancel_told, self.stamp]
                 line.cancel_rest = True
         for part in d.lines or ():
             known = lines.get(part.line_id)
@@ -69,11 +76,9 @@ class OrderActs(Answering):
             self.order.cancels[part.line_id] = self.stamp
             if part.qty > uncancelled:
                 self.note("cancel_beyond_open")
+            if uncancelled:
+                known.cancel_told = [*known.cancel_told, self.stamp]
             known.cancel_named += min(part.qty, uncancelled)
-        self.settle_cancelled()
-        if sum(line.cancelled for line in lines.values()) > before:
-            nothing_left = all(line.open() <= 0 for line in lines.values())
-            self.say("cancelled(all)" if nothing_left else "cancelled(part)")
 
     def settle_cancelled(self) -> None:
         """What has shipped can't be cancelled, whichever was told first."""
@@ -83,6 +88,21 @@ class OrderActs(Answering):
                 if cancelled != line.cancelled:
                     line.cancelled = cancelled
                     self.ask_line(line)
+        self._mark_cancelled()
+
+    def _mark_cancelled(self) -> None:
+        """The whole order is cancelled since the last of its lines is; a part since the first is."""
+        lines = self.order.lines.values()
+        first = min((stamp for line in lines if line.cancelled for stamp in line.cancel_told), default=None)
+        all_due = part_due = None
+        if first is not None:
+            ends = [stamp for line in lines for stamp in (*line.cancel_told, line.left_out) if stamp]
+            part_due = Due(False, False, first)
+            if all(line.open() <= 0 for line in lines):
+                all_due = Due(False, False, max(ends))
+                part_due = None if max(ends) == first else part_due
+        self.mark("cancelled(all)", all_due)
+        self.mark("cancelled(part)", part_due)
 
     # --- holds ---
 

@@ -35,20 +35,24 @@ class Applying(OrderActs, ParcelActs, MoneyActs):
         order = self.order
         net = order.net()
         allocated = sum(line.allocated for line in order.lines.values())
-        if any(line.backordered for line in order.lines.values()):
-            self.reach("backordered")
+        unanswered = [
+            line
+            for line in order.lines.values()
+            if line.day is None and line.open() > line.allocated + line.backordered
+        ]
         if allocated >= net > 0:
             self.reach("allocated")
-        elif allocated > 0:
+        elif 0 < allocated < net and not unanswered:
             self.reach("partially_allocated")
+        if any(line.backordered for line in order.lines.values()):
+            self.reach("backordered")
         promised = [sum(one[2] for one in x.promises) >= x.open() for x in order.lines.values()]
         if self.heard and net > 0 and all(promised):
             self.reach("promise_set")
         before, order.status = order.status, order.header()
         if order.status == "CLOSED":
             self.mark("reopened", None)
-            stamp = (order.settled_us(), self.recorded_us, self.event_id)
-            self.mark("closed", Due(False, False, stamp))
+            self.mark("closed", Due(False, False, order.settled()))
         elif before == "CLOSED":
             self.mark("closed", None)
             self.reach("reopened")

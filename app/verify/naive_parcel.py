@@ -39,6 +39,7 @@ class Scan(msgspec.Struct, array_like=True):
     event_id: str
     exception: bool
     recorded_us: int = 0
+    tracking: str = ""
 
     def stamp(self) -> Stamp:
         return self.at_us, self.recorded_us, self.event_id
@@ -110,3 +111,15 @@ class Parcel(msgspec.Struct, array_like=True):
             if also and also != found:
                 found = found | {line_id: max(n, found.get(line_id, 0)) for line_id, n in also.items()}
         return found
+
+    def busy(self) -> Units:
+        """line -> units that a warehouse has been told to ship and may still, or that have left."""
+        left = self.units("shipped")
+        if self.stated.get("shipped") or self.voided is not None:
+            return left
+        asked = self.stated.get("released", {})
+        found = {name: units - self.short.get(name, 0) for name, units in asked.items()}
+        for step in ("picked", "packed"):
+            for name, units in self.stated.get(step, {}).items():
+                found[name] = max(units, found.get(name, 0))
+        return {name: max(found.get(name, 0), left.get(name, 0)) for name in found | left}

@@ -60,7 +60,7 @@ class ParcelActs(Asking):
                 self.note("restated_differently")
         parcel.stated[step] = before | {name: max(n, before.get(name, 0)) for name, n in stated.items()}
         released = parcel.stated.get("released", {})
-        beyond = any(units > released.get(line_id, 0) for line_id, units in stated.items())
+        beyond = any(units > released.get(x, 0) - parcel.short.get(x, 0) for x, units in stated.items())
         if step in ("released", "shipped") or parcel.delivered() or beyond:
             self.ask_for(parcel)
         self._mark_ways()
@@ -75,7 +75,7 @@ class ParcelActs(Asking):
 
     def _parcel_scanned(self, d: f.ParcelScanned) -> None:
         parcel = self._parcel(d.shipment_id)
-        scan = self._scan(parcel, d.status, False)
+        scan = self._scan(parcel, d.status, False, d.tracking)
         counts = parcel.voided is None and not parcel.is_corrected(scan)
         if counts and d.status == "delivered" and not parcel.stated.get("shipped"):
             self.ask_for(parcel)
@@ -85,8 +85,8 @@ class ParcelActs(Asking):
         self._scan(self._parcel(d.shipment_id), d.kind, True)
         self._mark_ways()
 
-    def _scan(self, parcel: Parcel, status: str, exception: bool) -> Scan:
-        scan = Scan(self.at_us, self.sequence, status, self.event_id, exception, self.recorded_us)
+    def _scan(self, parcel: Parcel, status: str, exception: bool, tracking: str = "") -> Scan:
+        scan = Scan(self.at_us, self.sequence, status, self.event_id, exception, self.recorded_us, tracking)
         parcel.scans = [*parcel.scans, scan]
         if len(parcel.scans) > LIST_MAX:  # the oldest goes, but a delivery counts however old it is
             others = [at for at, one in enumerate(parcel.scans) if one.status != "delivered"]
@@ -105,7 +105,11 @@ class ParcelActs(Asking):
     def _pick_short(self, d: f.PickShort) -> None:
         parcel = self._parcel(d.shipment_id)
         parcel.heard.append(("short", self.stamp))
-        parcel.short[d.line_id] = parcel.short.get(d.line_id, 0) + d.qty
+        before = parcel.short.get(d.line_id, d.qty)
+        if before != d.qty:
+            self.note("restated_differently")
+        parcel.short[d.line_id] = max(before, d.qty)
+        self.ask_for(parcel)
 
     def _mark_ways(self) -> None:
         """All milestones of all parcels, from the beginning."""

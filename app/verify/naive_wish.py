@@ -75,9 +75,9 @@ class Line(msgspec.Struct, array_like=True):
         return max(0, min(working, self.cells.get(location, 0)))
 
     def beyond(self) -> int:
-        """Units in its cells that the order does not want, but for those at work."""
+        """Units in its cells that the order does not want."""
         has, left = sum(self.cells.values()), sum(self.shipped.values())
-        return max(0, has - max(0, self.want - left, sum(self.at_work(at) for at in self.cells)))
+        return max(0, has - max(0, self.want - left))
 
     def promises(self) -> list[Share]:
         """When all of its units ship; what nothing covers is in none of them."""

@@ -6,18 +6,20 @@ A page has a `live` part that the browser asks for again every few seconds; it i
 
 from __future__ import annotations
 
+from time import time
 from typing import Final
 
 import aiohttp_jinja2
 from aiohttp import web
 
-from springtide.app.view.web import charts, keyfigures, sentences, shapes, words
+from springtide.app.view.web import charts, deliveries, keyfigures, sentences, shapes, words
 from springtide.app.view.web.asking import NOTHING_THERE, Answer, ask, cursor_of, path, rows_of, with_query
 from springtide.app.view.web.assets import Assets
 from springtide.app.view.web.exceptions import add_exceptions
 from springtide.app.view.web.guard import guard
 from springtide.app.view.web.login import add_login
 from springtide.app.view.web.pulse import Pulse
+from springtide.app.view.web.push import add_push
 from springtide.app.view.web.refused import readable
 from springtide.app.view.web.rendering import PULSE, environment, page, see, version_of
 from springtide.app.view.web.workers import Workers
@@ -30,8 +32,9 @@ _ASSETS: Final = web.AppKey("assets", Assets)
 _WORKERS: Final = web.AppKey("workers", Workers)
 
 
-def add_pages(app: web.Application, pulse: Pulse, workers: Workers) -> None:
-    """Adds the pages and `/static/`; `pulse` tells how the system stands, `workers` who works in it."""
+def add_pages(app: web.Application, pulse: Pulse, workers: Workers, pushers: Workers) -> None:
+    """Adds the pages and `/static/`; `pulse` tells how the system stands, `workers` and `pushers` who works in
+    it."""
     app[_ASSETS] = Assets()
     app[PULSE] = pulse
     app[_WORKERS] = workers
@@ -50,6 +53,7 @@ def add_pages(app: web.Application, pulse: Pulse, workers: Workers) -> None:
     router.add_get("/kpis", _kpis)
     router.add_get("/system", _system)
     add_exceptions(app)
+    add_push(app, pushers)
     add_login(app)
 
 
@@ -61,6 +65,8 @@ async def _home(request: web.Request) -> web.Response:
     exceptions = await ask(request, f"/v1/exceptions?limit={FEW}")
     at_risk = await ask(request, f"/v1/at-risk?limit={FEW}")
     mismatches = await ask(request, f"/v1/finance/mismatches?limit={FEW}")
+    push = await ask(request, f"/v1/subscriptions?attention=true&limit={FEW}")
+    now_s = time()
     course = pulse.course()
     return page(
         request,
@@ -75,7 +81,10 @@ async def _home(request: web.Request) -> web.Response:
             "exceptions": [shapes.exception(row) for row in rows_of(exceptions.body, "exceptions")[:FEW]],
             "at_risk": [shapes.at_risk(row) for row in rows_of(at_risk.body, "promises")[:FEW]],
             "mismatches": [shapes.mismatch(row) for row in rows_of(mismatches.body, "mismatches")[:FEW]],
-            "answers": {"exceptions": exceptions, "at_risk": at_risk, "mismatches": mismatches},
+            "push": deliveries.by_need(
+                [deliveries.subscription(row, now_s) for row in rows_of(push.body, "subscriptions")[:FEW]]
+            ),
+            "answers": {"exceptions": exceptions, "at_risk": at_risk, "mismatches": mismatches, "push": push},
         },
         every_s=3,
     )

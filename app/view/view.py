@@ -77,6 +77,7 @@ from springtide.app.view.submission import Posted, read_events
 from springtide.app.view.subscriptions import Subscriptions
 from springtide.app.view.web.pulse import Pulse, standing
 from springtide.app.view.web.workers import Workers, members
+from springtide.app.wiring import PUSH
 from springtide.codecs.facts import INGRESS_TOPICS
 from springtide.tables.plans import plan_of
 
@@ -180,7 +181,7 @@ class View:
         router.add_get("/v1/orders/{order_id}", self.get_order)
         for path in _ASKED:
             router.add_get(path, self.asking.get)
-        Subscriptions(self._settings, self._connection).add_to(app)
+        Subscriptions(self._settings, self._connection, self.world).add_to(app)
         self.mending.add_to(app)
         router.add_post("/v1/events", self.post_events)
         router.add_post("/v1/whatif", self.asking.post_whatif)
@@ -193,8 +194,8 @@ class View:
         router.add_get("/readyz", self.get_readyz)
         router.add_get("/metrics", self.get_metrics)
         pulse = Pulse(lambda: standing(self.follower, stopping=self.stopping))
-        add_pages(app, pulse, Workers(partial(members, self._connection, self._settings.app)))
-        describe(app)
+        add_pages(app, pulse, self._members(""), self._members(f"-{PUSH}"))
+        describe(app, self._settings)
         if self.gate is not None:
             self.gate.add_to(app)
         else:
@@ -202,6 +203,9 @@ class View:
         if self._settings.cors_origins:
             allow_origins(app, self._settings.cors_origins)
         return app
+
+    def _members(self, suffix: str) -> Workers:
+        return Workers(partial(members, self._connection, self._settings.app + suffix))
 
     # --- figures ---
 

@@ -1,8 +1,8 @@
 """Facts of an order from all its sources, in any order that these may come in, give the same order.
 
 The OMS keeps the order of what it says; everything else may come in any order, and much of it contradicts
-itself. Milestones that follow from the order of arrival itself are left out: closed and reopened, what was
-cancelled, and a `paid` that was true only until an earlier invoice was heard of.
+itself. Milestones that follow from the order of arrival itself are left out: closed and reopened, and a `paid`
+or cancelled that was true only until an earlier fact was heard of.
 """
 
 from __future__ import annotations
@@ -120,8 +120,9 @@ def picture(facts: list[Told]) -> dict[str, Any]:
         "milestones": sorted(
             (m.name, m.occurred_us, m.event_id, m.inferred, m.superseded)
             for m in row.milestones
-            if m.name not in ("closed", "reopened", "cancelled(part)", "cancelled(all)")
-            and (m.name, m.superseded) != ("paid", True)
+            if m.name not in ("closed", "reopened")
+            and (m.name, m.superseded)
+            not in (("paid", True), ("cancelled(part)", True), ("cancelled(all)", True))
         ),
         "closed": [m.occurred_us for m in row.milestones if (m.name, m.superseded) == ("closed", False)],
         "exceptions": sorted((e.kind, e.detail, e.event_id, e.at_us) for e in row.exceptions if e.about),

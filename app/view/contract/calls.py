@@ -11,6 +11,7 @@ from springtide.app.view import batch, deeds, mending, subscriptions, whatif
 from springtide.app.view.contract import figures, orders, reports
 from springtide.app.view.contract.figures import Day, Instant, Method
 from springtide.app.view.contract.orders import Status
+from springtide.app.view.delivery import STANDINGS
 from springtide.app.view.parameters import LIMIT_DEFAULT, LIMIT_MAX, STALENESS_MAX_MS
 from springtide.app.view.questions import DIMENSIONS, FORMATS, STREAMED_MAX
 from springtide.codecs.facts import QTY_MAX
@@ -61,6 +62,7 @@ def _one_of(*words: str) -> Any:
 
 PARAMETERS: Final[Mapping[str, Parameter]] = {
     "as_of": Parameter(Instant, "Count what had occurred by then."),
+    "attention": Parameter(bool, "Whether they fail, have ended or have parked something."),
     "at": Parameter(Instant, "Prices in force then; else now."),
     "at_risk": Parameter(bool, "Whether the promise is at risk."),
     "atp": Parameter(_ID, "The SKU whose figures are to be explained."),
@@ -92,11 +94,13 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
     "order_id": Parameter(
         Annotated[list[_ID], Meta(min_length=1, max_length=STREAMED_MAX)], "Orders to follow.", many=True
     ),
+    "parked": Parameter(bool, "What is parked, and nothing else."),
     "process": Parameter(_Words, "Of this process: an ingress topic."),
     "qty": Parameter(Annotated[int, Meta(ge=1, le=QTY_MAX)], "Units wanted; answers `earliest`."),
     "region": Parameter(_ID, "Of this region."),
     "sku": Parameter(_ID, "Of this SKU."),
     "source": Parameter(_Words, "Of this source."),
+    "standing": Parameter(_one_of(*STANDINGS), "Those that stand so."),
     "state": Parameter(_one_of("open", "replayed", "discarded", "all"), "What was done; else open ones."),
     "status": Parameter(Status, "Orders in this status."),
     "to": Parameter(Day, "The last day, included."),
@@ -189,20 +193,25 @@ CALLS: Final[Mapping[tuple[str, str], Call]] = {
         gives="text/event-stream",
         headers=("Last-Event-ID",),
     ),
-    ("GET", "/v1/subscriptions"): Call(reports.SubscriptionsShown),
+    ("GET", "/v1/subscriptions"): Call(
+        reports.SubscriptionsShown, ("standing", "attention", "cursor", "limit")
+    ),
     ("POST", "/v1/subscriptions"): Call(reports.SubscriptionShown, body=subscriptions.Wish, status=201),
     ("GET", "/v1/subscriptions/{id}"): Call(reports.SubscriptionShown),
     ("PUT", "/v1/subscriptions/{id}"): Call(reports.SubscriptionShown, body=subscriptions.Wish),
     ("DELETE", "/v1/subscriptions/{id}"): Call(None, status=204),
     ("POST", "/v1/subscriptions/{id}:replay"): Call(
         reports.ReplayTaken,
-        ("order_id", "from", "to"),
+        ("order_id", "from", "to", "parked"),
         status=202,
         own={"order_id": Parameter(_ID, "Changes of this order."), "from": INSTANTS, "to": INSTANTS},
     ),
+    ("POST", "/v1/subscriptions/{id}:retry"): Call(reports.SubscriptionShown, status=202),
     ("GET", "/livez"): Call(reports.Alive),
     ("GET", "/readyz"): Call(reports.Ready),
     ("GET", "/metrics"): Call(None, gives="text/plain"),
+    ("GET", "/openapi.json"): Call(dict[str, Any]),
+    ("GET", "/asyncapi.json"): Call(dict[str, Any]),
 }
 """(method, path) -> what it takes and gives."""
 
