@@ -297,6 +297,11 @@ def test_prices_have_a_time_a_list_and_a_currency() -> None:
         return body["amount"], body["currency"]
 
     assert asked("retail", 1) == ("9.90", "EUR")
+    assert [story.ask(f"/v1/prices/A?list=retail&at={day(n)}")["amount"] for n in (4, 5, 9)] == [
+        "9.90",
+        "7.90",
+        "9.90",
+    ]
     assert asked("retail", 5) == ("7.90", "EUR")
     assert asked("retail", 7.5) == ("7.90", "EUR")
     assert asked("trade", 4) == ("6.00", "USD")

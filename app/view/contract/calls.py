@@ -61,7 +61,7 @@ def _one_of(*words: str) -> Any:
 
 PARAMETERS: Final[Mapping[str, Parameter]] = {
     "as_of": Parameter(Instant, "Count what had occurred by then."),
-    "at": Parameter(Instant, "Prices in force then; else now."),
+    "at": Parameter(Instant, "Prices in force then, or on that day; else now."),
     "at_risk": Parameter(bool, "Whether the promise is at risk."),
     "atp": Parameter(_ID, "The SKU whose figures are to be explained."),
     "by": Parameter(Day, "What can be had by this day."),
