@@ -57,3 +57,7 @@ drill *options:
 # The deterministic simulator, a night's worth of seeds
 simulate-long seeds="0:100000" jobs="2":
     uv run python -m springtide.app.simulation --seeds {{seeds}} --jobs {{jobs}}
+
+# Take the pictures of the pages again, with Chromium
+screenshots:
+    uv run python docs/img/take.py

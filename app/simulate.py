@@ -247,6 +247,15 @@ class Simulation:
     def action_of(self, exception_id: str) -> ExceptionAction | None:  # noqa: ARG002 - nobody is there to act
         return None
 
+    def actions(self, after: Place | None) -> Iterator[ExceptionAction]:  # noqa: ARG002
+        return iter(())
+
+    def letter(self, letter_id: str) -> DeadLetter | None:
+        return next((letter for letter in self.dead_letters() if letter.id == letter_id), None)
+
+    def noted_as(self, exception_id: str) -> tuple[int, str, dict[str, Any]] | None:
+        return next((entry for entry in self.noted(None) if entry[1] == exception_id), None)
+
     def dead_letters(self, after: Place | None = None) -> Iterator[DeadLetter]:  # noqa: ARG002
         letters = [decode_dead_letter(raw) for raw in self.raw_letters]
         return iter(sorted(letters, key=lambda letter: (-instant(letter.at), letter.id)))

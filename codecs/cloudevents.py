@@ -55,14 +55,14 @@ class Refused(Exception):  # noqa: N818 - it is a verdict on an event, not an er
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
-    """Attributes of one event. Instants keep their offset until `micros` drops it."""
+    """Attributes of one event."""
 
     id: SourceName
     source: SourceName
     type: str
     specversion: str
     subject: Id
-    time: Annotated[datetime, Meta(tz=True)]
+    time: Annotated[datetime, Meta(tz=True)]  # keeps its offset until `micros` drops it
     data: msgspec.Raw
     recordedtime: Annotated[datetime, Meta(tz=True)] | None = None
     sequence: int | str | None = None
@@ -87,7 +87,7 @@ _DAY_FIELDS: Final[dict[type[Data], tuple[str, ...]]] = {
     PriceSet: ("valid_from", "valid_to"),
     ProductUpserted: (),
 }
-_SUBJECTS: Final[dict[type[Data], str]] = {
+SUBJECT_FIELDS: Final[dict[type[Data], str]] = {
     OrderPlaced: "order_id",
     OrderChanged: "order_id",
     ProductUpserted: "sku",
@@ -194,7 +194,7 @@ def check(envelope: Envelope, topic: str | None, key: bytes | None, *, escaped: 
         named_so = {"id": envelope.id, "source": envelope.source, "subject": envelope.subject}
         _refuse_control_characters(named_so, "")
         _refuse_control_characters(msgspec.to_builtins(data), "data")
-    field = _SUBJECTS.get(type(data))
+    field = SUBJECT_FIELDS.get(type(data))
     if field is not None:
         named = getattr(data, field)
         if named is not None and named != envelope.subject:

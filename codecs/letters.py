@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 VALUE_SHOWN_BYTES_MAX: Final = 16_384
 
@@ -75,6 +76,39 @@ class StatusChange(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     cause: str | None = None
     """What holds the order up before a warehouse works on it: a hold, or what it waits for."""
     customer_class: str | None = None
+
+
+STATUS_CHANGED: Final = "springtide.order.status_changed.v1"
+
+
+class StatusChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A status change as subscribers are told it: a CloudEvent."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Annotated[str, Meta(description="Order and version: the same whenever this change is told.")]
+    source: Literal["springtide"] = "springtide"
+    type: Literal["springtide.order.status_changed.v1"] = STATUS_CHANGED
+    subject: Annotated[str, Meta(description="The order.")]
+    time: Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+    datacontenttype: Literal["application/json"] = "application/json"
+    data: StatusChange
+
+
+class WebhookHeaders(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, rename="kebab"):
+    """Headers of a status change that is told, as Standard Webhooks 1.0 say."""
+
+    webhook_id: Annotated[str, Meta(description="The event's `id`: count each once.")]
+    webhook_timestamp: Annotated[
+        str, Meta(pattern=r"^[0-9]+$", description="Seconds since 1970; refuse what is older than 5 minutes.")
+    ]
+    webhook_signature: Annotated[
+        str,
+        Meta(
+            pattern=r"^v1,[A-Za-z0-9+/=]+( v1,[A-Za-z0-9+/=]+)*$",
+            description="HMAC-SHA256 of `id.timestamp.body` by each secret that is valid, in base64.",
+        ),
+    ]
+    springtide_replay: Annotated[str, Meta(description="The replay by which it is told again.")] | None = None
 
 
 encode_letter: Final = msgspec.json.Encoder().encode

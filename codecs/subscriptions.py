@@ -71,13 +71,15 @@ class Subscription(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     state: Literal["active", "paused", "ended"] = "active"
     why: str | None = None
     """Why it has ended."""
+    retried_ms: int = 0
+    """When someone last wanted it to be tried at once: the circuit closes, nobody waits for his turn."""
     created_ms: int
     positions: dict[str, int] = {}
     """Partition of `status-changes` -> the offset it begins at; 0 where none is given."""
 
 
 class Replay(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Asks that changes be told again: those of one order, or of a span of time, or both."""
+    """Asks that changes be told again: those of one order, of a span of time, those that are parked."""
 
     schema: int = 1
     id: Name
@@ -85,6 +87,7 @@ class Replay(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     order_id: Name | None = None
     from_ms: int = 0
     to_ms: int = 1 << 62
+    parked: bool = False
     asked_ms: int
 
 

@@ -309,6 +309,7 @@ class Sku(Promising):
     def rank_anew(self) -> None:
         """Brings all that hangs on the policy and the network in step with them."""
         self.freed = self.retime = True
+        self._unsettle()
         head, by_priority = self.head, self.policy.by_priority
         if head.by_priority != by_priority:
             head.by_priority = by_priority
@@ -343,6 +344,7 @@ class Sku(Promising):
         self._settle_row_from(row, before, after)
 
     def _settle_row_from(self, row: Allocation, before: Footprint, after: Footprint) -> None:
+        self._unsettle()
         settle_footprint(self.head, before, after)
         settle_dated(self.date(), before, after)
         settle_fences(self.head, before, after)

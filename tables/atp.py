@@ -15,6 +15,7 @@ from springtide.tables import calendar, dated
 from springtide.tables.picture import Picture, Series, is_stale_demand
 from springtide.tables.rows import ReadRows
 from springtide.tables.sku import Allocation, Cell, Supply
+from springtide.tables.ways import join_legs, whole_lots
 
 BUCKETS: Final = ("sellable", "damaged", "quality_control", "reserved_other")
 LISTED_MAX: Final = 1_000
@@ -58,7 +59,7 @@ def figures(
     if not goods.tracked:
         nothing = (*FIGURES, "packs", "curve", "discrete", "earliest", "stale_supply", "stale_demand")
         return body | dict.fromkeys(nothing)
-    names = picture.locations if location is None else [location]
+    names = picture.open if location is None else [location]
     body |= stock(picture, names, whole=location is None)
     parts = _parts(rows, picture, now_us, exclude_order)
     now = _now(parts, location, channel)
@@ -114,7 +115,7 @@ def stock_now(
     picture = Picture(rows, sku, now_us)
     if not picture.known or not picture.goods.tracked:
         return None
-    found = stock(picture, picture.locations if location is None else [location], whole=location is None)
+    found = stock(picture, picture.open if location is None else [location], whole=location is None)
     buckets: dict[str, int] = found.pop("buckets")
     now = _now(_parts(rows, picture, now_us, None), location, channel)
     return found | buckets | {"available_now": now, "available": max(0, now), "shortage": max(0, -now)}
@@ -201,32 +202,21 @@ def _series(parts: Parts, location: str | None, channel: str | None, method: str
 # --- when a quantity can be had ---
 
 
+Had: TypeAlias = list[tuple[int, str | None, int, str]]
+"""(day, location, units, SKU) by day."""
+
+
 def earliest(
     rows: ReadRows, picture: Picture, qty: int, location: str | None, channel: str | None, method: str
 ) -> dict[str, Any]:
     """When all of `qty` can be had, and from where, as a promise would be made: own units first, then those
     of substitutes that need no consent. `date` is None if it can't, with what can be had in `lines`."""
-    sources, bounds, first, starts = _sources(rows, picture, location, channel, method)
-    weeks = {source: picture.place(source[1]).week for source in sources}
-    now_us = picture.now_us
-
-    def ships(source: Source, at: int) -> bool:
-        return first + at >= starts[source] and calendar.works(weeks[source], first + at)
-
-    policy = picture.policy
-    found = dated.split(
-        sources, qty, ships=ships, single=policy.single, max_splits=policy.max_splits, bounds=bounds
-    )
-    lines = [(first + at, source[1], units, source[0]) for at, source, units in found]
-    lead = picture.goods.lead_time_days
-    if lead is not None:
-        where = location or picture.network.nearest_open(picture.locations)
-        place = picture.place(where)
-        by_then = place.ship_day(place.today(now_us) + lead, now_us)
-        lines = [line for line in lines if line[0] <= by_then]
-        rest = qty - sum(units for _, _, units, _ in lines)
-        if rest and (where is None or place.open):
-            lines.append((by_then, where, rest, picture.sku))
+    product = picture.goods.product
+    if product is not None and product.kit:
+        lines = _kits(rows, picture, qty, location, channel, method)
+    else:
+        lines = _units(rows, picture, _stand_ins(picture), qty, location, channel, method)
+    lines = _after_lead_time(picture, lines, qty, location)
     whole = sum(units for _, _, units, _ in lines) == qty
     return {
         "qty": qty,
@@ -238,8 +228,63 @@ def earliest(
     }
 
 
+def _kits(
+    rows: ReadRows, kit: Picture, qty: int, location: str | None, channel: str | None, method: str
+) -> Had:
+    """Whole kits, each when and where its last component can be had; the components may lie apart."""
+    legs = []
+    for part, per in _tracked(_parts(rows, kit, kit.now_us, kit.excluded)):
+        units = qty * per
+        lines = _units(rows, part, [], units, location, channel, method)
+        lines = _after_lead_time(part, lines, units, location)
+        legs.append(whole_lots([(day, where or "", more) for day, where, more, _ in lines], per))
+    return [(day, where, kits, kit.sku) for day, where, kits in join_legs(legs)]
+
+
+def _units(
+    rows: ReadRows,
+    picture: Picture,
+    stand_ins: list[tuple[str, int]],
+    qty: int,
+    location: str | None,
+    channel: str | None,
+    method: str,
+) -> Had:
+    sources, bounds, first, starts = _sources(rows, picture, stand_ins, location, channel, method)
+    weeks = {source: picture.place(source[1]).week for source in sources}
+
+    def ships(source: Source, at: int) -> bool:
+        return first + at >= starts[source] and calendar.works(weeks[source], first + at)
+
+    policy = picture.policy
+    found = dated.split(
+        sources, qty, ships=ships, single=policy.single, max_splits=policy.max_splits, bounds=bounds
+    )
+    return [(first + at, source[1], units, source[0]) for at, source, units in found]
+
+
+def _after_lead_time(picture: Picture, lines: Had, qty: int, location: str | None) -> Had:
+    """What can't be had before is promised for after the lead time, if the product is."""
+    lead = picture.goods.lead_time_days
+    if lead is None:
+        return lines
+    where = location or picture.network.nearest_open(picture.locations)
+    place = picture.place(where)
+    by_then = place.ship_day(place.today(picture.now_us) + lead, picture.now_us)
+    lines = [line for line in lines if line[0] <= by_then]
+    rest = qty - sum(units for _, _, units, _ in lines)
+    if rest and (where is None or place.open):
+        lines.append((by_then, where, rest, picture.sku))
+    return lines
+
+
 def _sources(
-    rows: ReadRows, picture: Picture, location: str | None, channel: str | None, method: str
+    rows: ReadRows,
+    picture: Picture,
+    stand_ins: list[tuple[str, int]],
+    location: str | None,
+    channel: str | None,
+    method: str,
 ) -> tuple[dict[Source, Sequence[int]], list[tuple[list[Source], Sequence[int]]], int, dict[Source, int]]:
     """(figures by source, nearest first and own before others', what they give in sum, the first day, the
     first day on which each ships)."""
@@ -249,7 +294,7 @@ def _sources(
     bounds: list[tuple[list[Source], Sequence[int]]] = []
     first = picture.today if location is None else picture.place(location).today(now_us)
     starts: dict[Source, int] = {}
-    for sku, ratio in [(picture.sku, 1), *_stand_ins(picture)]:
+    for sku, ratio in [(picture.sku, 1), *stand_ins]:
         other = picture if sku == picture.sku else Picture(rows, sku, now_us, picture.excluded)
         if not other.known or not other.goods.tracked:
             continue

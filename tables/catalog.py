@@ -114,8 +114,10 @@ class Network(msgspec.Struct, array_like=True, gc=False):
         return _UNKNOWN if location is None else self.locations.get(location, _UNKNOWN)
 
     def nearest_first(self, names: list[str]) -> list[str]:
-        """Locations by rank, then id; those that the catalog does not name come last."""
+        """Locations by rank, then id; those that the catalog does not name come last. What was had of no place,
+        while nobody counted it, lies in a cell without a name, which is none."""
         places = self.locations
+        names = [name for name in names if name]
         if not places:
             return sorted(names)
         return sorted(names, key=lambda n: (0, places[n].rank, n) if n in places else (1, 0, n))

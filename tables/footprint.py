@@ -28,6 +28,8 @@ class Footprint(msgspec.Struct, array_like=True, gc=False):
     """(channel, location) -> units committed or shipped; only where there are fences."""
     soft: int = 0
     leads: int = 0
+    later: dict[int, int] = {}
+    """Day that has not come -> units not covered."""
 
     @property
     def is_dated(self) -> bool:
@@ -51,14 +53,16 @@ def footprint(allocation: Allocation, fenced: bool = False) -> Footprint:
     committed: dict[str, int] = {}
     backordered: dict[str | None, int] = {}
     is_dated = fenced
+    is_short = False
+    is_held_back = allocation.complete or allocation.parked
     for line in allocation.lines.values():
+        is_held_back = is_held_back or line.cap is not None
         for location, units in line.cells.items():
             committed[location] = committed.get(location, 0) + units
         if line.plan or line.leads or line.day is not None:
             is_dated = True
         if line.backordered:
-            if allocation.complete or allocation.parked or line.cap is not None:
-                is_dated = True
+            is_short = True
             short = line.backordered
             for _, location, units in line.plan + line.leads:
                 part = min(short, units)
@@ -73,7 +77,7 @@ def footprint(allocation: Allocation, fenced: bool = False) -> Footprint:
             gone[location] = gone.get(location, 0) + units
     early = ahead(allocation, gone)
     found = Footprint(committed, backordered, gone)
-    if is_dated:
+    if is_dated or (is_short and is_held_back):
         _date(found, allocation, early, fenced)
     for location, units in early.items():
         gone[location] = gone.get(location, 0) + units
@@ -87,6 +91,7 @@ def _date(found: Footprint, allocation: Allocation, early: dict[str, int], fence
     dated: dict[tuple[str, int], tuple[int, int, int]] = {}
     plans: dict[tuple[str, str, int], int] = {}
     used: dict[tuple[str, str], int] = {}
+    later: dict[int, int] = {}
     is_firm = allocation.is_firm
     undated = {
         location: sum(line.cells.get(location, 0) for line in allocation.lines.values() if line.day is None)
@@ -112,6 +117,8 @@ def _date(found: Footprint, allocation: Allocation, early: dict[str, int], fence
                 if left:
                     a, u, d = dated.get((location, line.day), _NOTHING)
                     dated[location, line.day] = (a + left, u, d)
+            if line.later:
+                later[line.day] = later.get(line.day, 0) + line.later
             short = line.uncovered
             for _, location, units in line.plan + line.leads:
                 part = min(short, units)
@@ -127,7 +134,7 @@ def _date(found: Footprint, allocation: Allocation, early: dict[str, int], fence
             for cells in (line.cells, line.shipped):
                 for location, units in cells.items():
                     used[channel, location] = used.get((channel, location), 0) + units
-    found.dated, found.plans, found.used = dated, plans, used
+    found.dated, found.plans, found.used, found.later = dated, plans, used, later
 
 
 def ahead(allocation: Allocation, shipped: dict[str, int] | None = None) -> dict[str, int]:

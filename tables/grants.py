@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from springtide.tables import fences
+from springtide.tables.ahead import Ahead, Lacks
 from springtide.tables.footprint import (
     footprint,
 )
@@ -19,6 +20,7 @@ from springtide.tables.lines import (
     use_up,
 )
 from springtide.tables.open_sku import OpenSku
+from springtide.tables.planning import NO_LACKS
 from springtide.tables.sku import (
     Allocation,
     Plan,
@@ -102,21 +104,21 @@ class Grants(OpenSku):
             at = bisect_left(ranks, rank)
             if at == len(ranks) or ranks[at] != rank:
                 ranks.insert(at, rank)
+        ahead: Ahead | None = None
+        if head.waiting or head.dated or len(self._touched) > 1:
+            ahead = Ahead(self._ranks(), self._touched, ranks[0])
         for rank in ranks:
             waiting = self.allocation(rank[2])
             if waiting is None:
                 continue
-            chosen = None if waiting.parked else self._choose(waiting, left, order)
+            lacks = NO_LACKS if ahead is None else ahead.upto(rank)
+            chosen = None if waiting.parked else self._choose(waiting, left, order, lacks)
             if chosen:
                 self._grant(waiting, chosen, left)
             for line in waiting.lines.values():
                 if line.backordered and line.queues:
-                    within = self._reach(waiting, line, left, {})
+                    within = self._reach(waiting, line, left, {}, lacks)
                     short = line.backordered
-                    if line.lot > 1:  # an odd unit is of no use to it
-                        places = within if line.location is None else [line.location]
-                        short = min(short, sum(max(0, within.get(name, 0)) for name in places))
-                        short -= min(short, (line.allocated + short) % line.lot)
                     if within is left:
                         set_aside(left, order, line.location, short)
                     else:
@@ -133,10 +135,12 @@ class Grants(OpenSku):
         line: Taken,
         left: dict[str, int],
         taken: dict[str, int],
+        lacks: Lacks,
         given: Sequence[Plan] = (),
     ) -> dict[str, int]:
         """Units that a line may take from each location, of those that are left to who comes now; `taken`
-        are units that lines before it in its order get, `given` what was planned for these."""
+        are units that lines before it in its order get, `given` what was planned for these, `lacks` what those
+        before it in rank lack."""
         head = self.head
         plans = self.dated.plans if head.dated or self._dated_changed else {}
         own = [*line.plan, *given]
@@ -145,7 +149,7 @@ class Grants(OpenSku):
             own = [*given]
             others = [other for other in row.lines.values() if other is not line]
             beside = [(day, where, -units) for other in others for day, where, units in other.plan]
-        if not plans and not beside and not head.fences and not row.keeps_safety:
+        if not plans and not beside and not head.fences and not row.keeps_safety and not lacks:
             return {name: units - taken.get(name, 0) for name, units in left.items()} if taken else left
         own += beside
         found: dict[str, int] = {}
@@ -160,11 +164,16 @@ class Grants(OpenSku):
                 most -= fences.kept_from(cell.open, lefts, channel)
             if beside or name in plans or self.rooms.fenced(name):
                 most = min(most, self.rooms.least(name, channel, own))
+            if most > 0 and any(place == name for _, place in lacks):
+                most = min(most, self.rooms.room(name, channel, own, lacks)[0])
             if row.keeps_safety:
                 most -= cell.safety_stock
             found[name] = most - taken.get(name, 0)
         if head.fences:
             self._bound(found, channel, sum(taken.values()), own)
+        if lacks and _any_units(found):
+            most = self.rooms.by_rank(channel, lacks, own, row.keeps_safety)[0]
+            _lower(found, max(0, most - sum(taken.values())))
         return found
 
     def _bound(self, found: dict[str, int], channel: str, taken: int, own: list[Plan]) -> None:
@@ -176,13 +185,10 @@ class Grants(OpenSku):
         there = sum(self.head.cells[name].open for name in self.open_locations())
         most = there - fences.kept_from(there, lefts, channel)
         most = min(most, self.rooms.least(None, channel, own))
-        most = max(0, most - taken)
-        for name, units in found.items():
-            found[name] = min(units, most)
-            most -= max(0, found[name])
+        _lower(found, max(0, most - taken))
 
     def _choose(
-        self, row: Allocation, left: dict[str, int], order: list[str]
+        self, row: Allocation, left: dict[str, int], order: list[str], lacks: Lacks
     ) -> dict[str, dict[str, int]] | None:
         """What each backordered line of an order can get; None where `complete` can't be kept whole."""
         taken: dict[str, int] = {}
@@ -193,7 +199,7 @@ class Grants(OpenSku):
             if not line.backordered:
                 continue
             qty = line.takes
-            reach = self._reach(row, line, left, taken, given)
+            reach = self._reach(row, line, left, taken, lacks, given)
             whole = qty if not single else line.backordered
             cells = choose(reach, order, line, qty, single, max_splits) if qty == whole else {}
             if row.complete and sum(cells.values()) < line.backordered:
@@ -269,6 +275,13 @@ class Grants(OpenSku):
                 line.backordered = line.later = 0
                 line.plan, line.leads = [], []
         self._settle_row(row, before)
+
+
+def _lower(found: dict[str, int], most: int) -> None:
+    """To so much in sum, the first locations kept first."""
+    for name, units in found.items():
+        found[name] = min(units, most)
+        most -= max(0, found[name])
 
 
 def _has(row: Allocation, location: str) -> bool:

@@ -51,6 +51,7 @@ class OpenSku:
         "_rooms",
         "_rows",
         "_touched",
+        "_unsteady",
         "_was_open",
         "cause",
         "freed",
@@ -80,6 +81,8 @@ class OpenSku:
         self._allocations: dict[str, Allocation] = {}
         self._was_open: dict[str, bool] = {}
         self._touched: dict[str, Allocation] = {}
+        self._unsteady = False
+        """Whether the event has moved what others' plans rest on, other than stock."""
         self.freed = False
         """Whether the event may have made units free: then those who wait are looked at."""
         self.retime = False
@@ -147,9 +150,13 @@ class OpenSku:
     def date(self) -> Dated:
         """The same, to be changed."""
         self._dated_changed = self.retime = True
-        if self._rooms is not None:
-            self._rooms.forget()
         return self.dated
+
+    def date_supply(self) -> Dated:
+        """The same, for its supply to be changed."""
+        self._rooms = None
+        self._unsettle()
+        return self.date()
 
     @property
     def rooms(self) -> Rooms:
@@ -174,20 +181,29 @@ class OpenSku:
     def _settle_row(self, row: Allocation, before: Footprint) -> bool:
         """Whether fences leave more to other channels by it."""
         after = footprint(row, bool(self.head.fences))
+        if before.backordered or before.is_dated or after.plans or after.leads:
+            self._unsettle()
         if settle_footprint(self.head, before, after):
             self.freed = True
         if before.plans and any(after.plans.get(plan, 0) < units for plan, units in before.plans.items()):
             self.freed = True
+        if before.later and any(after.later.get(day, 0) < units for day, units in before.later.items()):
+            self.freed = True  # they may be kept for it from those behind
         if before.is_dated or after.is_dated:
             settle_dated(self.date(), before, after)
-        elif self._rooms is not None:
-            self._rooms.forget()
         gained = False
         if before.used or after.used:
             gained = settle_fences(self.head, before, after)
             self.freed = self.freed or gained
         self._touched[row.order_id] = row
         return gained
+
+    def _unsettle(self) -> None:
+        """Plans must be gone through again: others' may rest on what changes now."""
+        self._unsteady = True
+        ranks: Ranks | None = self._rows.scratch.get(self.key)
+        if ranks is not None:
+            ranks.steady = None
 
     def _last_first(self) -> Iterator[Rank]:
         """Ranks of all orders that are open here, the last in rank first."""

@@ -105,7 +105,7 @@ class Picture:
             self._exclude(exclude_order)
         self._lose_dead_holds()
         names = dict.fromkeys([*self.head.cells, *self.dated.supply])
-        names |= dict.fromkeys(name for name in self.dated.demand if name != ANYWHERE)
+        names |= dict.fromkeys(self.dated.demand)
         self.locations = self.network.nearest_first(list(names))
         self.open = [name for name in self.locations if self.network.place(name).open]
         places = [self.network.place(name) for name in self.locations]

@@ -2,23 +2,30 @@
 
 The room of a location on a day is what is there and to come by then, less what is planned by then: sellable
 less committed less held, and supply. Safety stock may be eaten. A plan is kept until the room no longer
-covers it; then the last in rank give way and are planned anew.
+covers it; then the last in rank give way and are planned anew. Who plans or takes units leaves those before it in
+rank what they lack, from the day on which they want it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from operator import sub
+from operator import add, sub
+from typing import Final
 
 from springtide.tables import calendar, dated, fences
+from springtide.tables.ahead import Lacks
 from springtide.tables.catalog import Network, Policy
 from springtide.tables.picture import supply_by_day
 from springtide.tables.sku import Allocation, Dated, Head, Plan, Taken
 
+NO_LACKS: Final[Lacks] = {}
+_NO_LEVEL: Final[tuple[int, list[int]]] = (0, [])
+
 
 class Rooms:
-    """The room of a SKU's locations by day. Whoever changes what it is made of says so by `forget`."""
+    """The room of a SKU's locations by day. It heeds what changes while it stands, but for supply, the network
+    and the policy."""
 
     def __init__(self, head: Head, days: Dated, network: Network, policy: Policy, now_us: int) -> None:
         self.head = head
@@ -27,20 +34,27 @@ class Rooms:
         self.policy = policy
         self.now_us = now_us
         self.count = policy.horizon_days
-        self._levels: dict[str | None, list[int]] = {}
-
-    def forget(self) -> None:
-        self._levels.clear()
+        self._todays: dict[str, int] = {}
+        self._coming: dict[str, list[int]] = {}
+        self._levels: dict[str, tuple[int, list[int]]] = {}
 
     def places(self) -> list[str]:
         """Open locations of the SKU."""
-        return [name for name in self.head.cells if self.network.place(name).open]
+        return [name for name in self.head.cells if name and self.network.place(name).open]
 
     def today(self, location: str | None) -> int:
         """A location's date; of all (None) the least."""
         if location is not None:
-            return self.network.place(location).today(self.now_us)
+            today = self._todays.get(location)
+            if today is None:
+                today = self._todays[location] = self.network.place(location).today(self.now_us)
+            return today
         return min((self.today(name) for name in self.places()), default=0)
+
+    @property
+    def is_even(self) -> bool:
+        """Whether it is the same day at all open locations."""
+        return len({self.today(name) for name in self.places()}) < 2
 
     def fenced(self, location: str | None) -> bool:
         """Whether a fence there keeps anything, now or later."""
@@ -63,19 +77,36 @@ class Rooms:
 
     def level(self, location: str | None) -> list[int]:
         """What is there and to come up to each day, nothing planned taken out; None: at all open ones."""
-        found = self._levels.get(location)
-        if found is None:
-            if location is None:
-                found = self._sum(self.level)
-            else:
-                today = self.today(location)
-                days = self.days.supply.get(location, {})
-                supply = supply_by_day(days, self.policy, today, self.count)
-                cell = self.head.cells.get(location)
-                supply[0] += 0 if cell is None else cell.open
-                found = list(accumulate(supply))
-            self._levels[location] = found
+        if location is None:
+            return self._sum(self.level)
+        opening, found = self._levels.get(location, _NO_LEVEL)
+        now = self._open(location)
+        if not found or opening != now:
+            found = [now + units for units in self._supplied(location)]
+            self._levels[location] = (now, found)
         return found
+
+    def _open(self, location: str) -> int:
+        cell = self.head.cells.get(location)
+        return 0 if cell is None else cell.open
+
+    def _supplied(self, location: str) -> list[int]:
+        """Supply up to each day."""
+        found = self._coming.get(location)
+        if found is None:
+            days = self.days.supply.get(location)
+            if days:
+                today = self.today(location)
+                found = list(accumulate(supply_by_day(days, self.policy, today, self.count)))
+            else:
+                found = [0] * self.count
+            self._coming[location] = found
+        return found
+
+    def most(self, location: str) -> int:
+        """Units that can be planned at a location at the most: room only grows from day to day."""
+        planned = sum(sum(days.values()) for days in self.days.plans.get(location, {}).values())
+        return self._open(location) + self._supplied(location)[-1] - planned
 
     def _channels(self, location: str | None) -> dict[str, None]:
         """Channels for which something is planned."""
@@ -137,12 +168,68 @@ class Rooms:
             found.append(left)
         return found
 
-    def room(self, location: str | None, channel: str, without: Sequence[Plan] = ()) -> list[int]:
+    def room(
+        self, location: str | None, channel: str, without: Sequence[Plan] = (), lacks: Lacks = NO_LACKS
+    ) -> list[int]:
         """What a channel's line may still plan or take for each day, so that no other plan breaks; `without`
-        are plans that it would give up for it (negative ones come on top). None: what all locations give in sum."""
-        if location is not None and not self.network.place(location).open:
+        are plans that it would give up for it (negative ones come on top), `lacks` what those before it in rank
+        lack. None: what all locations give in sum."""
+        if location is None:
+            return dated.look_ahead(self._spare(location, channel, without))
+        if not self.network.place(location).open:
             return [0] * self.count
-        return dated.look_ahead(self._spare(location, channel, without))
+        return dated.look_ahead(self._left(location, channel, without, lacks))
+
+    def _left(self, location: str, channel: str, without: Sequence[Plan], lacks: Lacks) -> list[int]:
+        """What is spare at a location, less what is kept there for lines that ask for this very one."""
+        spare = self._spare(location, channel, without)
+        if any(place == location for _, place in lacks):
+            spare = list(map(sub, spare, self._kept_ahead(location, channel, lacks)))
+        return spare
+
+    def _kept_ahead(self, location: str | None, channel: str, lacks: Lacks) -> list[int]:
+        """Units that those before in rank lack of a location (None: of any) up to each day: no more than their
+        channels see, nor than this one does, with all that is promised left to whom it was promised."""
+        today, last = self.today(location), self.count - 1
+        found = [0] * self.count
+        for (name, place), days in lacks.items():
+            if place != location:
+                continue
+            on = [0] * self.count
+            for day, units in days.items():
+                on[min(last, max(0, day - today))] += units
+            up_to = list(accumulate(on))
+            if name != channel and self.head.fences:
+                up_to = list(map(min, up_to, self._seen(location, name)))
+            found = list(map(add, found, up_to))
+        return list(map(min, found, self._seen(location, channel))) if any(found) else found
+
+    def _seen(self, location: str | None, channel: str) -> list[int]:
+        """What is spare for a channel's next line, 0 where it is short."""
+        seen = self._in_sum(channel) if location is None else self._spare(location, channel, ())
+        return [max(0, units) for units in seen]
+
+    def _in_sum(
+        self, channel: str, without: Sequence[Plan] = (), lacks: Lacks = NO_LACKS, safety: bool = False
+    ) -> list[int]:
+        """What open locations have for a channel's next line in sum, those that are short not counted."""
+
+        def left(name: str) -> list[int]:
+            kept = self.head.cells[name].safety_stock if safety else 0
+            return [max(0, units - kept) for units in self._left(name, channel, without, lacks)]
+
+        found = self._sum(left)
+        if self.fenced(None):
+            found = list(map(min, found, self._spare(None, channel, without)))
+        return found
+
+    def by_rank(
+        self, channel: str, lacks: Lacks, without: Sequence[Plan] = (), safety: bool = False
+    ) -> list[int]:
+        """What all locations leave a channel's line for each day once those before it in rank have what they
+        lack; `safety`: with safety stock kept."""
+        whole = self._in_sum(channel, without, lacks, safety)
+        return dated.look_ahead(list(map(sub, whole, self._kept_ahead(None, channel, lacks))))
 
     def least(self, location: str | None, channel: str, without: Sequence[Plan] = ()) -> int:
         """The least of `room`'s days, which is what may be taken today."""
@@ -155,12 +242,12 @@ class Rooms:
     def _least(self, location: str, without: Sequence[Plan] = ()) -> int:
         """The least spare of a location without fences: supply only adds, so it is today's, or that of a day
         for which something is planned."""
-        level, planned = self.level(location), self._changes(location, without)
-        found, taken = level[0] - planned.get(0, 0), 0
+        supplied, planned = self._supplied(location), self._changes(location, without)
+        found, taken = supplied[0] - planned.get(0, 0), 0
         for at in sorted(planned):
             taken += planned[at]
-            found = min(found, level[at] - taken)
-        return found
+            found = min(found, supplied[at] - taken)
+        return found + self._open(location)
 
     def _changes(self, location: str, without: Sequence[Plan]) -> dict[int, int]:
         """Place of a day after today -> units planned for it, of all channels."""
@@ -181,7 +268,11 @@ class Rooms:
         tell. Room only grows from day to day, so the last one has the most."""
         if self.fenced(location):
             return True
-        return self.level(location)[-1] > sum(self._changes(location, without).values())
+        more = self.most(location)
+        for _, where, units in without:
+            if where == location:
+                more += units
+        return more > 0
 
     def breaks(self, location: str | None) -> list[tuple[int, int]]:
         """(index of the day, units) of each lack under what is planned at a location, or at all."""
@@ -222,16 +313,16 @@ class Rooms:
         single: bool,
         max_splits: int,
         order: list[str],
-        aside: Sequence[Plan] = (),
+        lacks: Lacks,
     ) -> list[Plan]:
-        """Days and locations for up to `qty` units of a line, as soon as they can be had; `aside` are plans
-        of others that are kept from this order alone."""
+        """Days and locations for up to `qty` units of a line, as soon as they can be had; `lacks`: what is kept
+        for those before it in rank."""
         places = order if line.location is None else [line.location]
         places = [name for name in places if self.network.place(name).open]
         if single and line.cells:
             places = [name for name in places if line.cells.get(name)]
         channel = row.channel_of(line)
-        beside = [(day, where, -units) for day, where, units in aside]
+        beside: list[Plan] = []
         if not row.is_firm:  # others need not heed its plans, but its own lines heed each other's
             others = [other for other in row.lines.values() if other is not line]
             beside += [(day, where, -units) for other in others for day, where, units in other.plan]
@@ -240,7 +331,7 @@ class Rooms:
         for name in places:
             if not self._has_more(name, beside):
                 continue
-            room = self.room(name, channel, beside)
+            room = self.room(name, channel, beside, lacks)
             if row.keeps_safety and name in self.head.cells:
                 kept = self.head.cells[name].safety_stock
                 room = [units - kept for units in room]
@@ -267,7 +358,15 @@ class Rooms:
 
         begin = min(last, min(starts.values()) - first)
         used = dict.fromkeys([*line.cells, *(where for _, where, _ in line.plan)])
-        bounds = [(list(rooms), self.room(None, channel, beside))] if self.fenced(None) else []
+        whole_first, bounds = self.today(None), []
+        if lacks:
+            units = self.by_rank(channel, lacks, beside, row.keeps_safety)
+            units = units[first - whole_first :]
+            bounds.append((list(rooms), units + [1 << 62] * (self.count - len(units))))
+        if self.fenced(None):
+            units = self.room(None, channel, beside)
+            units = units[first - whole_first :]
+            bounds.append((list(rooms), units + units[-1:] * (self.count - len(units))))
         found = dated.split(
             rooms,
             qty,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from springtide.codecs.times import DAY_US
+from springtide.tables.ahead import Ahead, Lacks
 from springtide.tables.footprint import (
+    Footprint,
     footprint,
 )
 from springtide.tables.grants import Grants
@@ -17,7 +20,8 @@ from springtide.tables.lines import (
     take_out,
     without_at,
 )
-from springtide.tables.ranks import may_hope, may_plan
+from springtide.tables.planning import NO_LACKS
+from springtide.tables.ranks import Ranks, Steady, may_hope, may_plan
 from springtide.tables.sku import (
     Allocation,
     Plan,
@@ -82,62 +86,85 @@ class Promising(Grants):
                 if (line.backordered or line.later) and (has_more or may_plan(row)) and may_hope(row, line):
                     wanting[row.order_id] = None
                     break
+        ranks: Ranks | None = None
+        steady: Steady | None = None
         if (self.freed and (is_dated or lead is not None)) or (is_dated and self.dated.soft):
-            wanting |= self._ranks().hopes  # what is not kept for an order must be looked up again
+            # What is not kept for an order must be looked up again, unless nothing it rests on has changed.
+            ranks = self._ranks()
+            if ranks.hopes and not head.fences:
+                steady = self._rests_on()
+            if (
+                steady is None
+                or self._unsteady
+                or ranks.steady != steady
+                or any(self._touched[order_id].rank < ranks.in_order[-1] for order_id in wanting)
+            ):
+                wanting |= ranks.hopes
+                ranks.steady = None
         if not wanting:
             return
-        rows = [row for row in (self.allocation(order_id) for order_id in wanting) if row is not None]
-        rows.sort(key=lambda row: row.rank)
+        rows = self._by_rank(wanting)
         order = self.network.nearest_first(list(head.cells))
-        room = self._any_room()
-        before: list[Allocation] | None = None
-        aside: list[Plan] = []
-        passed = 0
+        most = self._most()
+        ahead: Ahead | None = None
+        changed = False
         for row in rows:
-            if self.dated.soft:
-                # Those before it in rank are planned by now: what is kept from those behind them only grows.
-                if before is None:
-                    before = self._open_by_rank()
-                while passed < len(before) and before[passed].rank < row.rank:
-                    if not before[passed].is_firm:
-                        aside += [plan for line in before[passed].lines.values() for plan in line.plan]
-                    passed += 1
+            lacks = NO_LACKS
+            room = most > 0
+            if room or lead is not None or any(line.plan or line.leads for line in row.lines.values()):
+                if ahead is None:
+                    ahead = Ahead(self._ranks(), self._touched, row.rank)
+                lacks = ahead.upto(row.rank)
+                room = room and (bool(head.fences) or not self.rooms.is_even or most > _lacking(lacks))
             for line in row.lines.values():
                 if not line.uncovered or not may_hope(row, line) or not line.queues:
                     continue
-                if not room and lead is None and not (line.plan or line.leads):
+                if lead is None and not line.plan and not line.leads and not room:
                     continue
-                if self._plan_line(row, line, order, lead, aside if self.dated.soft else []):
-                    room = self._any_room()
+                if self._plan_line(row, line, order, lead, lacks):
+                    changed = True
+                    most = self._most()
+                    room = most > 0
+        if ranks is not None:
+            ranks.steady = None if changed else steady
 
-    def _any_room(self) -> bool:
-        """Whether anything more can be planned at all."""
-        rooms = self.rooms
-        for location in self.head.cells:
-            if self.network.place(location).open:
-                planned = sum(sum(days.values()) for days in self.dated.plans.get(location, {}).values())
-                if rooms.level(location)[-1] > planned:
-                    return True
-        return False
+    def _by_rank(self, order_ids: Iterable[str]) -> list[Allocation]:
+        found = [row for row in (self.allocation(order_id) for order_id in order_ids) if row is not None]
+        found.sort(key=lambda row: row.rank)
+        return found
+
+    def _rests_on(self) -> Steady:
+        """What plans rest on beside what `_unsteady` tells of: stock, and the clock of each location."""
+        place, now_us = self.network.place, self.time_us
+        return [
+            (name, cell.open, cell.safety_stock, place(name).today(now_us), place(name).ship_day(0, now_us))
+            for name, cell in self.head.cells.items()
+        ]
+
+    def _most(self) -> int:
+        """Units that can still be planned, on whatever days, at the most."""
+        return sum(max(0, self.rooms.most(location)) for location in self.rooms.places())
 
     def _plan_line(
-        self, row: Allocation, line: Taken, order: list[str], lead: int | None, aside: list[Plan]
+        self, row: Allocation, line: Taken, order: list[str], lead: int | None, lacks: Lacks
     ) -> bool:
         """Finds days for what a line lacks; whether that changed anything. What was promised stays as it is,
-        unless all of it can be had sooner. `aside`: what is planned for those before the order in rank and
-        kept from nobody but those behind them."""
-        before = footprint(row, bool(self.head.fences))
+        unless all of it can be had sooner. `lacks`: of those before the order in rank."""
         old, firm = (line.plan, line.leads), row.is_firm
         single, max_splits = self._is_single(row), self._max_splits(row)
         anew = line.hoped is not None or not firm or bool(line.leads) or single
+        fenced = bool(self.head.fences)
+        before: Footprint | None = None
         if anew and (line.plan or line.leads):
-            line.plan, line.leads = [], []
-            self._settle_row(row, before)
-            middle = footprint(row, bool(self.head.fences))
-        else:
-            middle = before
+            if firm:  # its own units are kept from itself as well, till they are given up
+                before = footprint(row, fenced)
+                line.plan, line.leads = [], []
+                self._settle_row(row, before)
+                before = footprint(row, fenced)
+            else:
+                line.plan, line.leads = [], []
         short = line.uncovered - line.planned
-        found = self.rooms.find(row, line, short, single, max_splits, order, aside)
+        found = self.rooms.find(row, line, short, single, max_splits, order, lacks)
         if line.lot > 1:
             odd = (line.allocated + line.planned + sum(units for _, _, units in found)) % line.lot
             found, _ = less(sorted(found), odd)
@@ -146,19 +173,18 @@ class Promising(Grants):
             leads = self._lead(line, lead, old[1], line.uncovered - line.planned, found)
             if leads:
                 found = [plan for plan in found if plan[0] <= leads[0][0]]
-        line.plan = merge_plans(line.plan, found)
-        line.leads = leads
-        if firm and is_later(line.plan + line.leads, old[0] + old[1]):
+        plan = merge_plans(line.plan, found)
+        if firm and is_later(plan + leads, old[0] + old[1]):
+            plan, leads = old
+        is_same = (plan, leads) == old
+        if before is None:
             line.plan, line.leads = old
-        self._settle_row(row, middle)
-        return (line.plan, line.leads) != old
-
-    def _open_by_rank(self) -> list[Allocation]:
-        """Orders that may have what is planned for them kept from nobody but those behind them."""
-        found = [
-            self.allocation(order_id) for order_id in dict.fromkeys([*self._ranks().hopes, *self._touched])
-        ]
-        return sorted((row for row in found if row is not None), key=lambda row: row.rank)
+            if is_same:
+                return False
+            before = footprint(row, fenced)
+        line.plan, line.leads = plan, leads
+        self._settle_row(row, before)
+        return not is_same
 
     def _lead(self, line: Taken, lead: int, known: list[Plan], units: int, found: list[Plan]) -> list[Plan]:
         """What a line is promised for after the lead time: all that can't be had before."""
@@ -197,8 +223,10 @@ class Promising(Grants):
                 promises = line.promises
                 if not line.uncovered or (line.planned == line.uncovered and promises[-1][0] <= line.hoped):
                     line.hoped = None
+                    self._unsettle()
             elif line.uncovered and self._asker != row.order_id and line.told.promises and is_worse(line):
                 line.hoped = line.told.promises[-1][0]
+                self._unsettle()
 
     def _ships_on(self, location: str, line: Taken) -> int:
         """The day on which units that a line gets now ship."""
@@ -207,3 +235,8 @@ class Promising(Grants):
             today = self.time_us // DAY_US
             return today if line.day is None or line.day < today else line.day
         return place.ship_day(line.day or 0, self.time_us)
+
+
+def _lacking(lacks: Lacks) -> int:
+    """Units that are kept for those before, wherever they can be had."""
+    return sum(sum(days.values()) for (_, location), days in lacks.items() if location is None)

@@ -142,7 +142,7 @@ class Stock:
     def _put_supply(self, supply: Supply, more: int) -> None:
         """Writes a supply of which `more` units are to come than before."""
         if more:
-            schedule_supply(self.sku.date(), supply, more)
+            schedule_supply(self.sku.date_supply(), supply, more)
         supply.event_id = self.event_id
         self.rows.put(self._supply_key(supply.supply_id), supply)
 

@@ -14,6 +14,7 @@ from springtide.tables.order import (
     Need,
     Shipment,
     in_lines,
+    ledgers,
 )
 from springtide.tables.restock import brought_back
 from springtide.tables.ways import answer_of, keep, ways_of
@@ -37,13 +38,17 @@ class Wants(Applied, gc=False):
             day = None if new.requested_date is None else self._day(new)
             goods = self.goods.get(new.sku)
             ways = None if goods is None else ways_of(goods.product, new)
+            if line is not None and line.sku != new.sku:
+                if self._has_begun(line):
+                    self.refuse(
+                        "sku_changed",
+                        f"line {new.line_id} names {new.sku}, but facts tell of its {line.sku}: not taken",
+                    )
+                    continue
+                self.touch(line)
+                anew, line = True, None
             if line is None:
                 line = order.lines[new.line_id] = Line(new.line_id, new.sku, new.qty)
-            elif line.sku != new.sku:
-                self.refuse(
-                    "sku_changed", f"line {new.line_id} names {new.sku}, it was {line.sku}: not taken"
-                )
-                continue
             else:
                 same_place = (line.day, line.location, line.pool) == (day, new.location, new.pool)
                 if not same_place or line.ordered != new.qty:
@@ -71,6 +76,11 @@ class Wants(Applied, gc=False):
             self.awaits, self.dated = True, False
             self.supersede("promise_set")
             self.supersede("promise_changed")
+
+    def _has_begun(self, line: Line) -> bool:
+        """Whether a warehouse, an invoice or a return tells of units of the line."""
+        told = ledgers(self.order)[line.line_id]
+        return any((told.released, told.shipped, told.delivered, told.returned, told.invoiced, told.credited))
 
     def source(self, sourcing: f.Sourcing | None) -> None:
         """Takes how the order is sourced, if it says."""

@@ -7,7 +7,7 @@ substitutes one after the other; what none has stays with the SKU, or waits at w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from springtide.codecs import facts as f
@@ -99,29 +99,38 @@ def dated(line: Line, needs: Mapping[str, Need]) -> tuple[Dated, ...]:
         return tuple([(day, location, units, line.sku) for day, location, units in told])
     found: dict[tuple[int, str, str], int] = {}
     by_leg = {
-        sku: _whole(answer_of(needs, sku, line.line_id).promises, leg.per) for sku, leg in ways.legs.items()
+        sku: whole_lots(answer_of(needs, sku, line.line_id).promises, leg.per)
+        for sku, leg in ways.legs.items()
     }
     if not ways.kit:
         for sku, parts in by_leg.items():
             for day, location, units in parts:
                 found[day, location, sku] = found.get((day, location, sku), 0) + units
     else:
-        legs = list(by_leg.values())
-        at = [0] * len(legs)
-        used = [0] * len(legs)
-        while all(place < len(told) for place, told in zip(at, legs, strict=True)):
-            heads = [told[place] for place, told in zip(at, legs, strict=True)]
-            kits = min(head[2] - n for head, n in zip(heads, used, strict=True))
-            day, location, _ = max(heads, key=lambda head: head[0])
-            found[day, location, line.sku] = found.get((day, location, line.sku), 0) + kits
-            for i, head in enumerate(heads):
-                used[i] += kits
-                if used[i] == head[2]:
-                    at[i], used[i] = at[i] + 1, 0
+        for day, location, kits in join_legs(list(by_leg.values())):
+            found[day, location, line.sku] = kits
     return tuple([(day, location, found[day, location, sku], sku) for day, location, sku in sorted(found)])
 
 
-def _whole(promises: tuple[tuple[int, str, int], ...], per: int) -> list[tuple[int, str, int]]:
+def join_legs(legs: Sequence[Sequence[tuple[int, str, int]]]) -> list[tuple[int, str, int]]:
+    """Kits by day from (day, location, units for so many kits) of each component: each is had when and where
+    its last one is."""
+    found: dict[tuple[int, str], int] = {}
+    at = [0] * len(legs)
+    used = [0] * len(legs)
+    while legs and all(place < len(told) for place, told in zip(at, legs, strict=True)):
+        heads = [told[place] for place, told in zip(at, legs, strict=True)]
+        kits = min(head[2] - n for head, n in zip(heads, used, strict=True))
+        day, location, _ = max(heads, key=lambda head: head[0])
+        found[day, location] = found.get((day, location), 0) + kits
+        for i, head in enumerate(heads):
+            used[i] += kits
+            if used[i] == head[2]:
+                at[i], used[i] = at[i] + 1, 0
+    return [(day, location, found[day, location]) for day, location in sorted(found)]
+
+
+def whole_lots(promises: Iterable[tuple[int, str, int]], per: int) -> list[tuple[int, str, int]]:
     """Promises of a part as promises of what `per` of it make one of."""
     found: list[tuple[int, str, int]] = []
     units = had = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from aiohttp import web
 
@@ -278,7 +278,22 @@ def dead_letter(**given):
             ],
         },
         "place": {"topic": "shipments", "partition": 0, "offset": 17},
-        "value": '{"id":"e-17","data":{"shipment_id":"S-1"}}',
+        "value": '{"specversion":"1.0","id":"e-17","data":{"shipment_id":"S-1"}}',
+    } | given
+
+
+def done(**given):
+    """Something that was done about an exception."""
+    return {
+        "id": "inventory/1/4",
+        "action": "replayed",
+        "by": "service desk",
+        "at": "2026-03-02T07:10:00Z",
+        "reason": "a text, not a number",
+        "source": "wms/ber",
+        "event_id": "e-4",
+        "mended": True,
+        "positions": {"inventory/1": 9},
     } | given
 
 
@@ -333,9 +348,158 @@ def kpi_groups(by):
     return [row | group(orders=100 + 37 * n % 90) for n, row in enumerate(rows)]
 
 
+def ago(seconds):
+    """An instant so long before now."""
+    at = datetime.now(UTC) - timedelta(seconds=seconds)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def delivery(**given):
+    """One that is well."""
+    return {
+        "standing": "delivering",
+        "told": 48_120,
+        "per_s": 41.5,
+        "coalesced": 0,
+        "backlog": 0,
+        "oldest_at": None,
+        "trouble": None,
+        "parked_total": 0,
+    } | given
+
+
+def trouble(**given):
+    """A receiver that is down for twelve minutes."""
+    return {
+        "why": "503 from the receiver",
+        "at": ago(15),
+        "failures": 17,
+        "since": ago(725),
+        "next_try_at": ago(-42),
+    } | given
+
+
+def parked_change(**given):
+    return {
+        "order_id": "SO1-000042",
+        "version": 7,
+        "status": "SHIPPED",
+        "previous": "IN_FULFILMENT",
+        "why": "400 from the receiver",
+        "at": "2026-03-02T06:00:00Z",
+        "customer_id": "C-7",
+        "channel": "web",
+        "region": "DE-BE",
+        "impact": {
+            "behind": True,
+            "over": False,
+            "status": "SHIPPED",
+            "units": 3,
+            "consequence": "the receiver still shows it as IN_FULFILMENT",
+        },
+    } | given
+
+
+def subscribed(n=1, **given):
+    """One subscription."""
+    return {
+        "id": f"sub_{n}",
+        "url": f"https://crm{n}.example.com/hooks/springtide",
+        "name": "CRM of the north",
+        "filter": {"status": ["SHIPPED", "DELIVERED"], "region": ["north"]},
+        "secrets": 1,
+        "coalesce_ms": 0,
+        "rate_per_s": 1_000.0,
+        "in_flight_max": 32,
+        "timeout_ms": 10_000,
+        "give_up_s": 259_200,
+        "state": "active",
+        "created_at": "2026-03-01T06:00:00Z",
+        "delivery": delivery(),
+    } | given
+
+
+def broken_subscription(**given):
+    """Its receiver is down; something is parked, and told again."""
+    return subscribed(
+        delivery=delivery(
+            standing="broken",
+            per_s=0.0,
+            backlog=1_204,
+            oldest_at=ago(725),
+            trouble=trouble(),
+            parked_total=2,
+            parked=[
+                parked_change(),
+                parked_change(
+                    order_id="SO1-000007",
+                    impact={
+                        "behind": False,
+                        "over": True,
+                        "status": "DELIVERED",
+                        "units": 1,
+                        "consequence": "the receiver was told what came after it",
+                    },
+                ),
+            ],
+            replays=[
+                {
+                    "id": "rep_1",
+                    "order_id": "SO1-000009",
+                    "from": None,
+                    "to": None,
+                    "parked": False,
+                    "asked_at": "2026-03-02T06:00:00Z",
+                    "done": True,
+                }
+            ],
+        ),
+        **given,
+    )
+
+
+def subscriptions():
+    """One of each standing."""
+    upsert = {"fields": {"Status__c": "status", "Cause__c": "cause"}, "method": "PATCH"}
+    failing = trouble(failures=3, since=ago(4), why="no answer within 10000 ms", next_try_at=ago(-1.5))
+    found = [
+        subscribed(2, name="Help desk", filter={}),
+        broken_subscription(),
+        subscribed(3, name="Data lake", filter={}, delivery=delivery(per_s=212.4, told=1_204_113)),
+        subscribed(
+            4,
+            name="Salesforce",
+            upsert=upsert,
+            delivery=delivery(
+                standing="failing", backlog=18, oldest_at=ago(4), trouble=failing, parked_total=0
+            ),
+        ),
+        subscribed(
+            5,
+            name="",
+            state="paused",
+            delivery=delivery(standing="paused", backlog=530, oldest_at=ago(7_400)),
+        ),
+        subscribed(
+            6,
+            name="Old shop",
+            state="ended",
+            why="410 from the receiver",
+            delivery=delivery(standing="ended", backlog=40),
+        ),
+    ]
+    for row in found:
+        row["delivery"] = {
+            name: v for name, v in row["delivery"].items() if name not in ("parked", "replays")
+        }
+    return found
+
+
 def answers():
     """Path -> body, of a small trade."""
     return {
+        "/v1/subscriptions": {"subscriptions": subscriptions(), "cursor": None},
+        "/v1/subscriptions/sub_1": broken_subscription(),
         "/v1/atp/KETTLE-7": kettle(),
         "/v1/orders/SO1-000042": late_order(),
         "/v1/orders/SO1-000042/timeline": {
@@ -374,6 +538,7 @@ def answers():
         },
         "/v1/orders": {"orders": [listed(n) for n in range(1, 21)], "cursor": "NEXT"},
         "/v1/exceptions": {"exceptions": [dead_letter()], "cursor": None},
+        "/v1/exceptions/actions": {"actions": [done()], "cursor": None},
         "/v1/at-risk": {"promises": [broken_promise()], "cursor": None},
         "/v1/finance/mismatches": {
             "mismatches": [
@@ -398,6 +563,10 @@ class PageServer:
         self.bodies = bodies
         self._give = answer
         self.asked = []
+        self.told = []
+        """(method, target, body) of what pages have done."""
+        self.done = {}
+        """(method, path) -> (status, body)"""
         self._look = look
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -414,15 +583,24 @@ class PageServer:
 
     def app(self):
         app = web.Application()
-        app.router.add_get("/v1/{tail:.*}", self._answer)
-        add_pages(app, Pulse(self._look), Workers(self._workers))
+        app.router.add_route("*", "/v1/{tail:.*}", self._answer)
+        add_pages(app, Pulse(self._look), Workers(self._workers), Workers(self._pushers))
         return app
 
     async def _workers(self):
         return [Worker("springtide-worker-0", "127.0.0.1", {"inbox-sku": [0, 1], "orders": [0]})]
 
+    async def _pushers(self):
+        return [Worker("springtide-push-0", "127.0.0.1", {"status-changes": [0, 1]})]
+
     async def _answer(self, request):
         self.asked.append(str(request.rel_url))
+        if request.method != "GET":
+            body = await request.json() if request.can_read_body else None
+            self.told.append((request.method, str(request.rel_url), body))
+            if self._give is None:
+                status, answer = self.done.get((request.method, request.path), (202, {}))
+                return web.Response(status=204) if status == 204 else web.json_response(answer, status=status)
         if self._give is not None:
             status, body = self._give(str(request.rel_url))
             return web.json_response(body, status=status)

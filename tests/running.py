@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlencode
+
+from aiokafka import AIOKafkaProducer
+
+from springtide.codecs.records import partition_for
 
 LIMIT_S = 60.0
 
@@ -32,6 +39,27 @@ class Running:
         status, body = self.post(json.dumps(list(events)).encode(), "application/cloudevents-batch+json")
         assert status == 202, body
         return body["position"]
+
+    def refused(self, topic, key, value):
+        """Writes what will be refused past the API, as any producer may; the id of its dead letter, once it is
+        listed."""
+        raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+        number = partition_for(key.encode(), self.stack.settings.ingress_partitions)
+
+        async def put():
+            producer = AIOKafkaProducer(bootstrap_servers=self.stack.bootstrap)
+            await producer.start()
+            try:
+                return await producer.send_and_wait(topic, raw, key.encode(), partition=number)
+            finally:
+                await producer.stop()
+
+        with ThreadPoolExecutor(1) as apart:  # a browser's driver has an event loop in this thread
+            told = apart.submit(asyncio.run, put()).result()
+        name = f"{topic}/{number}/{told.offset}"
+        query = urlencode({"id": name, "state": "all"})
+        self.until(f"/v1/exceptions?{query}", lambda body: body["exceptions"], f"{name} is refused")
+        return name
 
     def until(self, path, holds, what):
         """The body of a GET once `holds` of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from springtide.app.access.scopes import SCOPES
+from springtide.app.access.scopes import EXCEPTIONS_WRITE, SCOPES, SUBSCRIPTIONS_WRITE
 from springtide.codecs.access import Key
 
 
@@ -41,6 +41,18 @@ class Caller(NamedTuple):
     key: Key | None = None
     """The key by which it asks; None: a token, or nobody was asked for one."""
     expires_ms: int | None = None
+
+    @property
+    def who(self) -> str:
+        """As people name it: the name of its key, or whose its token is."""
+        if self.key is not None:
+            return self.key.name
+        return self.partner or self.name
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether it may do what pages offer beside reading: mend exceptions, and keep subscriptions."""
+        return not self.bound and self.scopes.issuperset((EXCEPTIONS_WRITE, SUBSCRIPTIONS_WRITE))
 
 
 ANYONE: Final = Caller("anyone", "", frozenset(SCOPES))

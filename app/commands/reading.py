@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
@@ -14,8 +14,21 @@ if TYPE_CHECKING:
     from springtide.app.verify import Verdict
 
 
-def topics(options: Options, as_json: AsJson = False) -> None:
+AsAsyncApi = Annotated[
+    bool,
+    typer.Option(
+        "--asyncapi", help="Describe topics, events and webhooks as AsyncAPI 3.0 instead; asks no broker."
+    ),
+]
+
+
+def topics(options: Options, as_json: AsJson = False, as_asyncapi: AsAsyncApi = False) -> None:
     """List the topics with their partitions, policies and records, and those that are missing."""
+    if as_asyncapi:
+        from springtide.app.view.contract.asyncapi import asyncapi  # noqa: PLC0415
+
+        _print_json(asyncapi(options.settings()))
+        return
     import asyncio  # noqa: PLC0415
 
     from springtide.app import wiring  # noqa: PLC0415

@@ -106,12 +106,15 @@ def demo(
 
 
 def opened(settings: Settings) -> Settings:
-    """The settings of a demo: on this machine alone it asks nobody for a key, unless that is set otherwise."""
+    """The settings of a demo: on this machine alone it asks nobody for a key, and may tell receivers that are
+    here too, unless that is set otherwise."""
     from springtide.app.settings import is_loopback  # noqa: PLC0415
 
-    if "access" in settings.model_fields_set or not is_loopback(settings.host):
+    if not is_loopback(settings.host):
         return settings
-    return settings.model_copy(update={"access": "open"})
+    for_here = {"access": "open", "push_allow_inside": True}
+    unset = {name: value for name, value in for_here.items() if name not in settings.model_fields_set}
+    return settings.model_copy(update=unset)
 
 
 def _console() -> Console:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Literal
 
@@ -13,6 +15,7 @@ from springtide.app.push.signing import signatures
 from springtide.codecs.subscriptions import Secret
 
 Mood = Literal["well", "slow", "failing", "busy"]
+MOODS: Final[tuple[Mood, ...]] = ("well", "slow", "failing", "busy")
 SLOW_S: Final = 0.05
 SHOWN_MAX: Final = 20
 _BODY_BYTES_MAX: Final = 1 << 20
@@ -29,10 +32,12 @@ class Receiver:
         """(order, version) -> how often it was told."""
         self.wrong: list[str] = []
         """What must not be: a change after a newer one of its order, or one that is not signed."""
-        self.refused = 0
+        self.asked: dict[Mood, int] = dict.fromkeys(MOODS, 0)
+        """How often it was asked in each mood."""
         self._newest: dict[str, int] = {}
         self._lock = threading.Lock()
         self._server: ThreadingHTTPServer | None = None
+        self._connections: dict[socket.socket, None] = {}
         self._port = 0
 
     @property
@@ -53,6 +58,19 @@ class Receiver:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                receiver._connections[self.request] = None
+                super().setup()
+
+            def handle(self) -> None:
+                with suppress(ConnectionError):  # nobody waits for the answer any more
+                    super().handle()
+
+            def finish(self) -> None:
+                receiver._connections.pop(self.request, None)
+                with suppress(OSError):  # it was closed from outside
+                    super().finish()
 
             def do_POST(self) -> None:
                 body = self.rfile.read(min(_BODY_BYTES_MAX, int(self.headers.get("Content-Length", "0"))))
@@ -77,14 +95,17 @@ class Receiver:
         if server is not None:
             server.shutdown()
             server.server_close()
+            for connection in list(self._connections):  # those who keep one open would still be answered
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def _answer(self, headers: Any, body: bytes) -> int:
         mood = self.mood
+        with self._lock:
+            self.asked[mood] += 1
         if mood == "slow":
             time.sleep(SLOW_S)
-        elif mood in ("failing", "busy"):
-            with self._lock:
-                self.refused += 1
+        elif mood != "well":
             return 500 if mood == "failing" else 429
         message, at = str(headers.get("webhook-id", "")), str(headers.get("webhook-timestamp", "0"))
         due = signatures((Secret(self.secret),), message, int(at), body, 0)

@@ -109,7 +109,8 @@ def show(result: Result, console: Console) -> None:
 def show_pushed(result: Pushed, console: Console) -> None:
     console.print(
         f"{result.changes:,} changes in the log, {result.delivered:,} delivered, {result.repeats:,} of them told "
-        f"again, {result.refused:,} requests refused; the last came {result.settled_s:.0f} s after the load",
+        f"again, {result.asked['failing'] + result.asked['busy']:,} requests refused; the last came "
+        f"{result.settled_s:.0f} s after the load",
         highlight=False,
         soft_wrap=True,
     )

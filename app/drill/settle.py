@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from springtide.agents.topics import ATP, CUSTOMERS, INBOX_CUSTOMER, INBOX_ORDER, INBOX_SKU, ORDER_STATUS
-from springtide.agents.work import MARKER, META, decode_meta
+from springtide.agents.work import MARKER
 from springtide.app import wiring
 from springtide.app.drill.outcome import DrillFailed
 from springtide.app.drill.watch import Watch
 from springtide.app.engine.kafka_log import KafkaLog
-from springtide.app.engine.log import ActorId, LogUnavailable
+from springtide.app.engine.log import LogUnavailable
 from springtide.app.settings import Settings
 from springtide.app.verify.reading import last_value
 from springtide.codecs.facts import INGRESS_TOPICS
-from springtide.codecs.records import TopicPartition
 
 DRAIN_S_MAX: Final = 180.0
 QUIET_S: Final = 2.0
@@ -38,7 +37,7 @@ async def drained(log: KafkaLog, settings: Settings, watch: Watch) -> None:
     left: list[str] = []
     while True:
         try:
-            left = await _unapplied(log, settings)
+            left = await _unapplied(log, settings, watch)
             if not left and time.monotonic() - watch.last_step_s > QUIET_S:
                 return
         except LogUnavailable as error:
@@ -61,17 +60,15 @@ async def shown_positions(log: KafkaLog, settings: Settings) -> dict[str, int]:
     return found
 
 
-async def _unapplied(log: KafkaLog, settings: Settings) -> list[str]:
+async def _unapplied(log: KafkaLog, settings: Settings, watch: Watch) -> list[str]:
     """Partitions that hold a record which their actor has not applied. Positions are read before the ends: so
     an empty answer was true at one instant at least."""
-    applied: dict[TopicPartition, int] = {}
-    for kind, count in wiring.actor_partitions(settings).items():
-        for number in range(count):
-            changelog = ActorId(settings.app, kind, number).changelog
-            row = await last_value(log, changelog, META, await log.end(changelog))
-            positions = {} if row is None else decode_meta(row[1]).positions
-            for topic in _INPUTS[kind]:
-                applied[topic, number] = positions.get(f"{topic}/{number}", 0)
+    applied = {
+        (topic, number): watch.applied.get((topic, number), 0)
+        for kind, count in wiring.actor_partitions(settings).items()
+        for number in range(count)
+        for topic in _INPUTS[kind]
+    }
     ends = await log.ends(list(applied))
     return [
         f"{topic}/{number} from {position} on"

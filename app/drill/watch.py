@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
+from springtide.agents.work import META, decode_meta
 from springtide.app import wiring
 from springtide.app.broker.connection import BrokerConnection
 from springtide.app.engine.kafka_log import KafkaLog
 from springtide.app.engine.log import ActorId, LogUnavailable
 from springtide.app.settings import Settings
-from springtide.codecs.records import TopicPartition
+from springtide.codecs.records import Record, TopicPartition
 
 Actor = tuple[str, int]
 """(kind, partition)"""
@@ -62,6 +63,8 @@ class Watch:
         self.last_step_s = 0.0
         """`time.monotonic` when the newest step was seen."""
         self.steps = 0
+        self.applied: dict[TopicPartition, int] = {}
+        """Input -> the offset up to which its actor has applied it, by the newest step that was seen."""
         self._places: dict[TopicPartition, Actor] = {
             ActorId(settings.app, *actor).changelog: actor for actor in self.actors
         }
@@ -113,10 +116,20 @@ class Watch:
                 continue
             positions[followed.place] = followed.position
             now_s, actor = time.monotonic(), self._places[followed.place]
-            self.last_step_s = now_s
             self.steps += 1
+            self._take_positions(followed.records)
+            self.last_step_s = now_s
             newest_ms = followed.records[-1].timestamp_ms
             for mark in self._marks:
                 # What the dead had committed at the last moment is seen after its death; it is no recovery.
                 if newest_ms > mark.wall_ms and actor not in mark.first_s:
                     mark.first_s[actor] = now_s
+
+    def _take_positions(self, records: Sequence[Record]) -> None:
+        row = next(
+            (record.value for record in reversed(records) if record.key == META and record.value), None
+        )
+        positions = {} if row is None else decode_meta(row).positions
+        for name, position in positions.items():
+            topic, _, number = name.rpartition("/")
+            self.applied[topic, int(number)] = position

@@ -11,6 +11,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, KafkaError, ProducerFenced
+from aiokafka.producer import sender
 
 from springtide.app.broker.connection import BrokerConnection
 from springtide.app.broker.topics import describe_topics
@@ -29,6 +30,9 @@ FOLLOW_RECORDS_MAX: Final = 1_000
 FETCH_BYTES: Final = 4 << 20
 # Each step of a transaction that the broker answers with "not yet" is asked again after so long.
 RETRY_BACKOFF_MS: Final = 3
+# The first step of a transaction has a pause of its own, of 20 ms, for as long as the markers of the one before
+# are written: about as much as all else that a small transaction takes.
+sender.BACKOFF_OVERRIDE = RETRY_BACKOFF_MS / 1_000
 TRANSACTION_TIMEOUT_MS: Final = 60_000
 REQUEST_TIMEOUT_MS: Final = 15_000
 READ_WAIT_S: Final = 0.5

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from springtide.app.push.channel import Channel
+from springtide.app.push.channel import Channel, Trouble
 from springtide.app.push.delivery import Change, Meaning
 from springtide.codecs.letters import StatusChange
 from springtide.codecs.subscriptions import Filter
@@ -35,6 +35,8 @@ class Parked(msgspec.Struct, frozen=True, omit_defaults=True):
     status: str
     why: str
     at_ms: int
+    previous: str | None = None
+    """The status before, which is what the receiver shows."""
     customer_id: str | None = None
     channel: str | None = None
     region: str | None = None
@@ -51,7 +53,13 @@ class Place(msgspec.Struct, array_like=True):
     parked: list[Parked] = []
     replays: list[str] = []
     """Ids of the last replays that are done."""
-    schema: int = 1
+    read_to: int = 0
+    """Up to here changes were read; of those that were wanted `waiting` are not settled."""
+    waiting: int = 0
+    oldest_ms: int = 0
+    """When the first of these was written to the log."""
+    trouble: Trouble | None = None
+    schema: int = 2
 
 
 def matches(wanted: Filter, letter: StatusChange) -> bool:
@@ -73,14 +81,15 @@ class Cursor:
         self.place = place
         self._changed = changed
         self._done = set(place.done)
-        self._outstanding: dict[int, None] = {}
-        """Offsets that are read and not settled, in their order."""
+        self._outstanding: dict[int, int] = {}
+        """Offsets that are read and not settled, in their order, and when each was written."""
         self._read_to = place.position
         self._by_order: dict[str, deque[tuple[Change, float]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._replaying: dict[str, int] = {}
         self._room = asyncio.Event()
         self._room.set()
+        channel.watchers[changed] = None
 
     @property
     def read_to(self) -> int:
@@ -94,8 +103,13 @@ class Cursor:
     def snapshot(self) -> Place:
         """Where it stands, to be kept in the log."""
         self._done = {offset for offset in self._done if offset > self.place.position}
-        self.place.done = sorted(self._done)
-        return self.place
+        place = self.place
+        place.done = sorted(self._done)
+        place.read_to, place.waiting = self._read_to, len(self._outstanding)
+        place.oldest_ms = next(iter(self._outstanding.values()), 0)
+        known = place.trouble
+        place.trouble = self.channel.trouble or (None if known is None else known.over())
+        return place
 
     async def room(self) -> None:
         """Waits until more may be taken in."""
@@ -108,7 +122,7 @@ class Cursor:
             if change.offset < self._read_to or change.offset in self._done:
                 continue
             if matches(wanted, change.letter):
-                self._outstanding[change.offset] = None
+                self._outstanding[change.offset] = change.at_ms
                 self._enqueue(change)
         self._read_to = max(self._read_to, read_to)
         self._settle()
@@ -125,6 +139,7 @@ class Cursor:
 
     async def close(self) -> None:
         """Stops telling; what is on its way is told again another time."""
+        self.channel.watchers.pop(self._changed, None)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -159,6 +174,8 @@ class Cursor:
             waiting.popleft()
             if answer.meaning is Meaning.TAKEN:
                 self.place.told += 1
+                if change.replay is not None:
+                    self._no_more_parked(change)
             else:
                 self._park(change, answer.why)
             self._settled(change)
@@ -174,12 +191,17 @@ class Cursor:
                 letter.status,
                 why,
                 int(time() * 1_000),
+                letter.previous,
                 letter.customer_id,
                 letter.channel,
                 letter.region,
             )
         )
         del self.place.parked[:-PARKED_MAX]
+
+    def _no_more_parked(self, change: Change) -> None:
+        parked = self.place.parked
+        parked[:] = [one for one in parked if one.offset != change.offset]
 
     def _settled(self, change: Change) -> None:
         if change.replay is not None:

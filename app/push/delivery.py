@@ -14,12 +14,9 @@ import msgspec
 
 from springtide.app.push.address import Forbidden, Guarded, refusal
 from springtide.app.push.signing import signatures
-from springtide.codecs.cloudevents import TYPE_PREFIX, TYPE_SUFFIX
-from springtide.codecs.letters import StatusChange
+from springtide.codecs.letters import StatusChange, StatusChanged, WebhookHeaders
 from springtide.codecs.subscriptions import OAuth, Subscription, Upsert
 
-EVENT_TYPE: Final = f"{TYPE_PREFIX}order.status_changed{TYPE_SUFFIX}"
-EVENT_SOURCE: Final = "springtide"
 ANSWER_BYTES_MAX: Final = 64 << 10
 _TOKEN_EARLY_S: Final = 30.0
 _TOKEN_LASTS_S: Final = 300.0
@@ -107,29 +104,19 @@ class Sender:
     async def _tell_event(self, change: Change) -> Answer:
         letter = change.letter
         body = _encode(
-            {
-                "specversion": "1.0",
-                "id": change.message_id,
-                "source": EVENT_SOURCE,
-                "type": EVENT_TYPE,
-                "subject": letter.order_id,
-                "time": letter.at,
-                "datacontenttype": "application/json",
-                "data": letter,
-            }
+            StatusChanged(id=change.message_id, subject=letter.order_id, time=letter.at, data=letter)
         )
         now = time()
-        headers = {
-            "Content-Type": "application/cloudevents+json",
-            "webhook-id": change.message_id,
-            "webhook-timestamp": str(int(now)),
-            "webhook-signature": signatures(
+        headers = WebhookHeaders(
+            webhook_id=change.message_id,
+            webhook_timestamp=str(int(now)),
+            webhook_signature=signatures(
                 self._subscription.secrets, change.message_id, int(now), body, int(now * 1_000)
             ),
-        }
-        if change.replay is not None:
-            headers["springtide-replay"] = change.replay
-        return await self._ask("POST", self._subscription.url, body, headers)
+            springtide_replay=change.replay,
+        )
+        told = {"Content-Type": "application/cloudevents+json", **msgspec.to_builtins(headers)}
+        return await self._ask("POST", self._subscription.url, body, told)
 
     async def _upsert(self, change: Change, upsert: Upsert) -> Answer:
         whole: dict[str, Any] = msgspec.to_builtins(change.letter)

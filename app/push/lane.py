@@ -169,8 +169,8 @@ class Lane:
                                 if len(self._tail) == TAIL_MAX:
                                     self._tail_from = self._tail[0].offset + 1
                                 self._tail.append(change)
-                        self._tail_to = followed.position
-                        if followed.records:
+                        moved, self._tail_to = followed.position != self._tail_to, followed.position
+                        if moved:
                             self._grown.set()
                             self._grown = asyncio.Event()
             except LogUnavailable as error:
@@ -198,23 +198,29 @@ class Lane:
                 await self._catch_up(cursor, at)
 
     async def _catch_up(self, cursor: Cursor, at: int) -> None:
-        """Reads of the log what is no more in memory."""
-        async with aclosing(self._log.read(self._place, at, self._tail_to)) as batches:  # type: ignore[type-var]
+        """Reads of the log what is no more in memory. The tail grows meanwhile, and what comes then is not read."""
+        end = self._tail_to
+        async with aclosing(self._log.read(self._place, at, end)) as batches:  # type: ignore[type-var]
             async for batch in batches:
                 found = [change for record in batch if (change := _change(record)) is not None]
                 cursor.take(found, batch[-1].offset + 1 if batch else cursor.read_to)
                 await cursor.room()
                 if cursor.read_to >= self._tail_from:
                     return
-        cursor.take([], self._tail_to)  # what is left are marks of transactions
+        cursor.take([], end)  # what is left up to there are marks of transactions
 
     async def _replay(self, cursor: Cursor, replay: Replay) -> None:
         found: list[Change] = []
-        end = cursor.read_to
+        begin, end, parked = 0, cursor.read_to, None
+        if replay.parked:
+            parked = {one.offset: None for one in cursor.place.parked}
+            begin, end = min(parked, default=end), max(parked, default=end - 1) + 1
         try:
-            async with aclosing(self._log.read(self._place, 0, end)) as batches:  # type: ignore[type-var]
+            async with aclosing(self._log.read(self._place, begin, end)) as batches:  # type: ignore[type-var]
                 async for batch in batches:
                     for record in batch:
+                        if parked is not None and record.offset not in parked:
+                            continue
                         if not replay.from_ms <= record.timestamp_ms < replay.to_ms:
                             continue
                         change = _change(record)

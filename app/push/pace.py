@@ -54,6 +54,11 @@ class Breaker:
         return self._until is not None
 
     @property
+    def until_s(self) -> float | None:
+        """When one may try next, by the clock that was given; None while the circuit is closed."""
+        return self._until
+
+    @property
     def failures(self) -> int:
         """In a row."""
         return self._failures

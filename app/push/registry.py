@@ -27,6 +27,8 @@ from springtide.codecs.subscriptions import (
 
 SUBSCRIPTIONS_MAX: Final = 10_000
 _REPLAYS_MAX: Final = 1_000
+_REPLAYS_OF_ONE_MAX: Final = 50
+"""Of one subscription: fewer than a cursor remembers to have done, so that none is told anew after a restart."""
 _PLACE: Final = (SUBSCRIPTIONS, 0)
 _PAUSE_S: Final = 1.0
 _WAIT_S: Final = 10.0
@@ -85,6 +87,9 @@ class Registry:
             elif kind == "r" and value is not None:
                 replay = decode_replay(value)
                 self.replays[replay.id] = replay
+                own = [one.id for one in self.replays.values() if one.subscription == replay.subscription]
+                for old in own[:-_REPLAYS_OF_ONE_MAX]:
+                    del self.replays[old]
                 if len(self.replays) > _REPLAYS_MAX:
                     del self.replays[next(iter(self.replays))]
         except msgspec.DecodeError as error:

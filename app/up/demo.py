@@ -23,6 +23,7 @@ from springtide.app.up.stack import Stack
 
 _FILE: Final = "demo.json"
 _EVENTS_PER_ORDER: Final = 14
+_INSTANT: Final = "%Y-%m-%dT%H:%M:%SZ"
 _REST_H: Final = 72
 """What one trade left under way is through by then."""
 _QUIET_S: Final = 2.0
@@ -40,8 +41,9 @@ class _Told(msgspec.Struct, frozen=True):
 class Demo:
     """A load in a thread of its own. `events_max` None goes on until it is stopped.
 
-    With `seed` None the first demo on a data folder has seed 1, and each later one goes on after it: with
-    the next seed, later in event time, and without opening counts, since the stock is there.
+    With `seed` None the first demo on a data folder has seed 1 and begins now, and each later one goes on
+    after it: with the next seed, later in event time, and without opening counts, since the stock is there.
+    Event time is then never behind the clock, so that a hold placed by hand does not move the trade on by months.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class Demo:
         once: bool,
     ) -> None:
         self.result: LoadResult | None = None
-        self.spec = TradeSpec() if seed is None else TradeSpec(seed=seed)
+        self.spec = TradeSpec(start=_now()) if seed is None else TradeSpec(seed=seed)
         self._continue = seed is None
         self._rate_per_s = rate_per_s
         self._events_max = events_max
@@ -76,7 +78,7 @@ class Demo:
         self._file = stack.data_dir / _FILE
         before = _read(self._file)
         if before is not None and self._continue:
-            self.spec = _after(before)
+            self.spec = _after(before, _now())
         self._thread = threading.Thread(target=self._run, args=(stack,), name="demo-load", daemon=True)
         self._thread.start()
 
@@ -148,13 +150,17 @@ class Demo:
         self._progress = progress
 
 
-def _after(before: _Told) -> TradeSpec:
+def _now() -> str:
+    return datetime.now(UTC).strftime(_INSTANT)
+
+
+def _after(before: _Told, now: str) -> TradeSpec:
     first = TradeSpec(seed=before.seed, start=before.start)
     hours = math.ceil(before.events / _EVENTS_PER_ORDER / first.orders_per_hour) + _REST_H
     start = datetime.fromtimestamp(first.start_ms / 1_000, UTC) + timedelta(hours=hours)
     return TradeSpec(
         seed=before.seed % SEED_MAX + 1,
-        start=start.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        start=max(start.strftime(_INSTANT), now),
         opening=False,
     )
 

@@ -23,8 +23,8 @@ class Examples:
     sku: str | None = None
     order: str | None = None
 
-    def lines(self, url: str, *, with_key: bool = False) -> list[str]:
-        """What to open and ask, a line each; with a key where one is needed."""
+    def lines(self, url: str, *, with_key: bool = False, push_inside: bool = False) -> list[str]:
+        """What to open and ask, a line each; with a key where one is needed. What is not guarded is said."""
         shown = ' -H "Authorization: Bearer $KEY"' if with_key else ""
         lines = [
             f"open  {url}/" + ("  with the key as the password" if with_key else ""),
@@ -35,6 +35,8 @@ class Examples:
             lines.insert(0, "key   springtide keys create NAME --scope read  shows one, once")
         else:
             lines.append("      Access is open: whoever reaches this address may ask, without a key.")
+        if push_inside:
+            lines.append("      Webhooks may go to this machine and its network, and by plain http.")
         if self.sku is None:
             lines.append("      Nothing is in yet; `springtide load` writes a sample trade.")
         return lines

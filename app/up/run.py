@@ -178,5 +178,8 @@ def tell_what_to_ask(stack: Stack, console: Console, found: examples.Examples | 
         found = asyncio.run(examples.find(stack.connection))
     if not stack.views:
         return
-    for told in found.lines(stack.view_url, with_key=stack.settings.access == "keys"):
+    settings = stack.settings
+    for told in found.lines(
+        stack.view_url, with_key=settings.access == "keys", push_inside=settings.push_allow_inside
+    ):
         console.print(told, highlight=False, soft_wrap=True)

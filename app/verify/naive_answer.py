@@ -13,7 +13,7 @@ def figures(
     sku: NaiveSku, at: str | None, channel: str | None = None, method: str | None = None
 ) -> dict[str, Any]:
     """Of one place or of all, at the SKU's own `now_us`; for a SKU that is counted."""
-    places = sku.places() if at is None else [at]
+    places = [place for place in sku.places() if sku.network.is_open(place)] if at is None else [at]
     now = atp.available_now(sku, at, channel)
     series = atp.figures(sku, at, channel, method)
     dates = [text_of(series.day + t) for t in range(len(series.cum))]

@@ -27,8 +27,13 @@ class Asking(Act):
             day = self._day(new.requested_date)
             made = makeup(self.products.get(new.sku), new)
             if line is not None and line.sku != new.sku:
-                self.note("sku_changed")
-                continue
+                told = order.ledger(new.line_id)
+                steps = ("released", "shipped", "delivered", "returned", "invoiced", "credited")
+                if any(told[name] for name in steps):
+                    self.note("sku_changed")
+                    continue
+                self.ask_line(line)
+                anew, line = True, None
             if line is None:
                 line = order.lines[new.line_id] = OrderLine(new.sku, new.qty)
             else:

@@ -15,10 +15,12 @@ from springtide.app.verify.naive_atp import lefts_on
 from springtide.app.verify.naive_fences import effective, kept_from
 from springtide.app.verify.naive_network import sourcing
 from springtide.app.verify.naive_plans import (
+    bound_by_rank,
     find,
     first_day,
     is_fenced,
     is_firm,
+    lacks_before,
     open_places,
     planned,
     planned_by,
@@ -164,10 +166,7 @@ def fill(sku: NaiveSku) -> None:
             if line.queues:
                 waits = line.short()
                 mine = reach(sku, wish, line, left, {})
-                places = [line.at] if line.at is not None else list(left)
-                waits = min(waits, sum(max(0, mine.get(at, 0)) for at in places))
-                waits = max(0, waits - (sum(line.has().values()) + waits) % line.lot)  # whole lots only
-                for at in places:
+                for at in [line.at] if line.at is not None else list(left):
                     aside = min(waits, max(0, mine.get(at, 0)))
                     if aside:
                         left[at] -= aside
@@ -234,15 +233,16 @@ def reach(
     given: Sequence[Share] = (),
 ) -> Units:
     """Units the line may take at each place: of those left for it, what neither other channels' fences keep
-    nor anybody was promised. `taken` is what lines before it in its order get, `given` what these were
+    nor anybody was promised, nor those before it in rank lack. `taken` is what lines before it in its order get, `given` what these were
     promised."""
     channel = wish.channel_of(line)
+    lacks = lacks_before(sku, wish)
     found: Units = {}
     for at, units in left.items():
         if units <= 0 or line.at not in (None, at):
             continue
         kept = kept_from(sku.unpromised(at), lefts_on(sku, at, 0, 0), channel)
-        most = min(units - kept, room(sku, at, channel, line, given)[0])
+        most = min(units - kept, room(sku, at, channel, line, given, lacks)[0])
         if wish.keeps_safety:
             most -= sku.safety.get(at, 0)
         found[at] = most - taken.get(at, 0)
@@ -250,10 +250,19 @@ def reach(
         whole = sum(sku.unpromised(at) for at in open_places(sku))
         most = whole - kept_from(whole, lefts_on(sku, None, 0, 0), channel)
         most = max(0, min(most, room(sku, None, channel, line, given)[0]) - sum(taken.values()))
-        for at, units in found.items():
-            found[at] = min(units, most)
-            most -= max(0, found[at])
+        lower(found, most)
+    if lacks:
+        safety = wish.keeps_safety
+        most = bound_by_rank(sku, channel, lacks, line, given, safety)[0] - sum(taken.values())
+        lower(found, max(0, most))
     return found
+
+
+def lower(found: Units, most: int) -> None:
+    """To so much in sum, the first places kept first."""
+    for at, units in found.items():
+        found[at] = min(units, most)
+        most -= max(0, found[at])
 
 
 def pick(line: Line, left: Mapping[str, int], units: int, single: bool, most_places: int) -> Units:
@@ -326,8 +335,11 @@ def is_soft(wish: Wish) -> bool:
 
 
 def heeded(wish: Wish) -> dict[str, int]:
-    """What it is promised and others heed, by place, channel and day."""
+    """What it is promised and others heed, by place, channel and day; and what it will lack, by day."""
     found: dict[str, int] = {}
+    for line in wish.lines.values() if wish.tracked else ():
+        if line.lacks() and not line.due:
+            found[f"later {line.day}"] = found.get(f"later {line.day}", 0) + line.lacks()
     for line in wish.lines.values() if wish.tracked and is_firm(wish) else ():
         for day, at, units in line.plan:
             key = f"{at} {wish.channel_of(line)} {day}"

@@ -60,15 +60,100 @@ def planned(sku: NaiveSku, but: Line | None = None, given: Sequence[Share] = ())
     return found
 
 
-def set_aside(sku: NaiveSku, wish: Wish) -> list[Share]:
-    """What is promised to orders before this one that keep it from nobody but those behind them."""
-    return [
-        share
-        for other in sku.unsettled.values()
-        if other.tracked and sku.rank(other) < sku.rank(wish) and not is_firm(other)
-        for line in other.lines.values()
-        for share in line.plan
-    ]
+class Lack(NamedTuple):
+    """Units that an order lacks from a day on, of a place or (None) of any; negative: it is promised them then."""
+
+    location: str | None
+    channel: str
+    day: int | None
+    units: int
+
+
+def lacks_before(sku: NaiveSku, wish: Wish) -> list[Lack]:
+    """What orders before this one in rank lack from the day on which they want it shipped until they are promised
+    it."""
+    found = []
+    for other in sku.unsettled.values():
+        if not other.tracked or sku.rank(other) >= sku.rank(wish):
+            continue
+        for line in other.lines.values():
+            if not line.queues or not line.lacks():
+                continue
+            channel = other.channel_of(line)
+            found.append(Lack(line.at, channel, None if line.due else line.day, line.lacks()))
+            if is_firm(other):
+                found += [Lack(line.at, channel, day, -units) for day, _, units in line.plan]
+    return found
+
+
+def kept_ahead(sku: NaiveSku, at: str | None, channel: str, lacks: Sequence[Lack]) -> Curve:
+    """Units kept at a place (None: at any) for those before in rank: no more than their channels see, nor than
+    this one does, with all that is promised left to whom it was promised."""
+    horizon, first = sku.policy().horizon_days, first_day(sku, at)
+    found = [0] * horizon
+    for name in {lack.channel: None for lack in lacks if lack.location == at}:
+        curve = [0] * horizon
+        for lack in lacks:
+            if lack.location == at and lack.channel == name:
+                index = 0 if lack.day is None else max(0, lack.day - first)
+                for t in range(min(index, horizon - 1), horizon):
+                    curve[t] += lack.units
+        seen = seen_by(sku, at, name)
+        found = [a + min(b, max(0, c)) for a, b, c in zip(found, curve, seen, strict=True)]
+    return [min(a, max(0, b)) for a, b in zip(found, seen_by(sku, at, channel), strict=True)]
+
+
+def seen_by(sku: NaiveSku, at: str | None, channel: str) -> Curve:
+    return in_sum(sku, channel) if at is None else spare(sku, at, channel)
+
+
+def in_sum(
+    sku: NaiveSku,
+    channel: str,
+    but: Line | None = None,
+    given: Sequence[Share] = (),
+    lacks: Sequence[Lack] = (),
+    safety: bool = False,
+) -> Curve:
+    """What open places have for a channel's next line in sum, those that are short not counted."""
+    horizon, first = sku.policy().horizon_days, first_day(sku, None)
+    found = [0] * horizon
+    for at in open_places(sku):
+        own = first_day(sku, at)
+        here = left_at(sku, at, channel, but, given, lacks)
+        for t in range(horizon):
+            kept = sku.safety.get(at, 0) if safety else 0
+            found[t] += max(0, here[max(0, first + t - own)] - kept)
+    if is_fenced(sku, None):
+        found = [min(a, b) for a, b in zip(found, spare(sku, None, channel, but, given), strict=True)]
+    return found
+
+
+def left_at(
+    sku: NaiveSku,
+    at: str,
+    channel: str,
+    but: Line | None = None,
+    given: Sequence[Share] = (),
+    lacks: Sequence[Lack] = (),
+) -> Curve:
+    """A place's spare units less those that are kept there for lines that ask for this very place."""
+    ahead = kept_ahead(sku, at, channel, lacks)
+    return [a - b for a, b in zip(spare(sku, at, channel, but, given), ahead, strict=True)]
+
+
+def bound_by_rank(
+    sku: NaiveSku,
+    channel: str,
+    lacks: Sequence[Lack],
+    but: Line | None = None,
+    given: Sequence[Share] = (),
+    safety: bool = False,
+) -> Curve:
+    """What all open places leave for each day once those before in rank have what they lack."""
+    whole = in_sum(sku, channel, but, given, lacks, safety)
+    ahead = kept_ahead(sku, None, channel, lacks)
+    return look_ahead([a - b for a, b in zip(whole, ahead, strict=True)])
 
 
 def open_places(sku: NaiveSku) -> list[str]:
@@ -124,10 +209,9 @@ def spare(
     channel: str | None,
     but: Line | None = None,
     given: Sequence[Share] = (),
-    aside: Sequence[Planned] = (),
 ) -> Curve:
     """What is left of it for a channel's next line. None: of all that fences keep and lines were promised."""
-    plans = planned_by(sku, at, [*planned(sku, but, given), *aside])
+    plans = planned_by(sku, at, planned(sku, but, given))
     today, fenced = first_day(sku, at), is_fenced(sku, at)
     found = []
     for t, units in enumerate(there(sku, at)):
@@ -146,12 +230,14 @@ def room(
     channel: str,
     but: Line | None = None,
     given: Sequence[Share] = (),
-    aside: Sequence[Planned] = (),
+    lacks: Sequence[Lack] = (),
 ) -> Curve:
     """What may be promised for each day so that nothing promised breaks."""
     if at is not None and not sku.network.is_open(at):
         return [0] * sku.policy().horizon_days
-    return look_ahead(spare(sku, at, channel, but, given, aside))
+    if at is None:
+        return look_ahead(spare(sku, at, channel, but, given))
+    return look_ahead(left_at(sku, at, channel, but, given, lacks))
 
 
 def find(sku: NaiveSku, wish: Wish, line: Line, units: int, single: bool, max_splits: int) -> list[Share]:
@@ -163,12 +249,12 @@ def find(sku: NaiveSku, wish: Wish, line: Line, units: int, single: bool, max_sp
     horizon = sku.policy().horizon_days
     whole = line if not line.plan else None
     channel = wish.channel_of(line)
-    aside = [Planned(at, channel, day, units) for day, at, units in set_aside(sku, wish)]
+    lacks = lacks_before(sku, wish)
     rooms: dict[str, dict[int, int]] = {}
     starts: dict[str, int] = {}
     for at in places:
         today = sku.today(at)
-        left = room(sku, at, channel, whole, aside=aside)
+        left = room(sku, at, channel, whole, lacks=lacks)
         if wish.keeps_safety:
             left = [units_left - sku.safety.get(at, 0) for units_left in left]
         if left[-1] > 0:
@@ -178,7 +264,17 @@ def find(sku: NaiveSku, wish: Wish, line: Line, units: int, single: bool, max_sp
         return []
     first = min(min(by_date) for by_date in rooms.values())
     last = first + horizon - 1
-    bound = room(sku, None, channel, whole, aside=aside) if is_fenced(sku, None) else None
+    whole_first = first_day(sku, None)
+    bounds: list[dict[int, int]] = []
+    if lacks:
+        curve = bound_by_rank(sku, channel, lacks, whole, safety=wish.keeps_safety)
+        bounds.append({whole_first + t: units_left for t, units_left in enumerate(curve)})
+    if is_fenced(sku, None):
+        curve = room(sku, None, channel, whole)
+        whole_last = whole_first + horizon - 1
+        bounds.append(
+            {day: curve[min(day, whole_last) - whole_first] for day in range(whole_first, last + 1)}
+        )
     used = dict.fromkeys([*line.cells, *(at for _, at, _ in line.plan)], 0)
     found: list[Share] = []
     for day in range(first, last + 1):
@@ -190,12 +286,11 @@ def find(sku: NaiveSku, wish: Wish, line: Line, units: int, single: bool, max_sp
             if day < begins or not (calendar.works(sku.place(at), day) or (is_last and starts[at] >= last)):
                 continue
             if single:
-                if min(here, here if bound is None else bound[day - first]) >= units:
+                if min([here, *(bound[day] for bound in bounds if day in bound)]) >= units:
                     return [(max(day, starts[at]), at, units)]
                 continue
             part = min(units, here - used.get(at, 0))
-            if bound is not None:
-                part = min(part, bound[day - first] - sum(used.values()))
+            part = min([part, *(bound[day] - sum(used.values()) for bound in bounds if day in bound)])
             if part > 0 and (at in used or not max_splits or len(used) < max_splits):
                 used[at] = used.get(at, 0) + part
                 found.append((max(day, starts[at]), at, part))

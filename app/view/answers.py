@@ -10,7 +10,7 @@ from typing import Any
 from springtide.app.view.at_risk import at_risk_answer
 from springtide.app.view.atp_answers import atp_answer, known_picture
 from springtide.app.view.credit import credit_answer
-from springtide.app.view.exceptions import exceptions_answer
+from springtide.app.view.exceptions import actions_answer, exceptions_answer
 from springtide.app.view.explain_atp import explain_atp
 from springtide.app.view.explain_order import explain_order
 from springtide.app.view.kpis import kpis_answer
@@ -19,6 +19,7 @@ from springtide.app.view.order_answers import order_answer, orders_answer, place
 from springtide.app.view.prices import price_answer
 from springtide.app.view.problems import Problem, bad_request
 from springtide.app.view.questions import (
+    ActionsQuestion,
     AtpQuestion,
     AtRiskQuestion,
     CreditQuestion,
@@ -62,6 +63,8 @@ def body_of(question: Question, world: World) -> dict[str, Any]:
         return _explain(question, world)
     if isinstance(question, AtRiskQuestion):
         return at_risk_answer(world, question)
+    if isinstance(question, ActionsQuestion):
+        return actions_answer(world, question)
     if isinstance(question, ExceptionsQuestion):
         return exceptions_answer(world, question)
     if isinstance(question, KpisQuestion):

@@ -171,6 +171,17 @@ class BoundWorld(BoundEntities):
     def action_of(self, exception_id: str) -> ExceptionAction | None:
         return self._world.action_of(exception_id)
 
+    def actions(self, after: Place | None) -> Iterator[ExceptionAction]:
+        return self._world.actions(after)
+
+    def letter(self, letter_id: str) -> DeadLetter | None:
+        found = self._world.letter(letter_id)
+        return found if found is not None and self._sees_all(found.impact.orders) else None
+
+    def noted_as(self, exception_id: str) -> tuple[int, str, dict[str, Any]] | None:
+        found = self._world.noted_as(exception_id)
+        return found if found is not None and self._sees_all(found[2]["impact"]["orders"]) else None
+
     def dead_letters(self, after: Place | None = None) -> Iterator[DeadLetter]:
         return (letter for letter in self._world.dead_letters(after) if self._sees_all(letter.impact.orders))
 

@@ -6,6 +6,7 @@ import gzip
 import re
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -28,6 +29,8 @@ _EXPOSED: Final = (
 _ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"
 _ALLOWED_METHODS: Final = "GET, POST, PUT, DELETE"
 _REMEMBERED_S: Final = 600
+READING: Final = ("GET", "HEAD", "OPTIONS")
+"""Methods that change nothing."""
 
 
 def check_sizes(request: web.Request) -> None:
@@ -50,6 +53,39 @@ def check_sizes(request: web.Request) -> None:
             "The headers are too large",
             f"A request may have {HEADERS_MAX} headers, of {HEADER_BYTES_MAX} bytes together.",
         )
+
+
+def is_own_page(request: web.Request) -> bool:
+    """Whether a browser says that a page of this very origin asks."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    return urlsplit(request.headers.get("Origin", "")).netloc.lower() == request.host.lower()
+
+
+def is_crossing(request: web.Request) -> bool:
+    """Whether a browser says that a page of another origin asks; what is no browser says nothing."""
+    return ("Origin" in request.headers or "Sec-Fetch-Site" in request.headers) and not is_own_page(request)
+
+
+def refuse_crossing(app: web.Application, origins: Sequence[str]) -> None:
+    """Where nobody is asked for a key, keeps pages of other origins from writing by a reader's browser."""
+    allowed = frozenset(origins)
+
+    @web.middleware
+    async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+        origin = request.headers.get("Origin")
+        is_allowed = "*" in allowed or origin in allowed
+        if request.method not in READING and is_crossing(request) and not is_allowed:
+            raise Problem(
+                403,
+                "cross-origin",
+                "Asked by a page of another origin",
+                "Pages of other origins may only read. Name the origin in cors_origins if it is to write.",
+            )
+        return await handler(request)
+
+    app.middlewares.append(refuse)
 
 
 def compress(request: web.Request, response: web.StreamResponse) -> None:

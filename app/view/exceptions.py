@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from heapq import merge
+from itertools import islice
 from typing import Any, Final
 
 from springtide.app.view.events import id_of, source_of
 from springtide.app.view.parameters import cursor_of
-from springtide.app.view.questions import ExceptionsQuestion
+from springtide.app.view.questions import ActionsQuestion, ExceptionsQuestion
 from springtide.app.view.world import World
 from springtide.codecs.actions import ExceptionAction
 from springtide.codecs.cloudevents import TYPE_PREFIX, TYPE_SUFFIX
@@ -53,7 +54,10 @@ def exceptions_answer(world: World, question: ExceptionsQuestion) -> dict[str, A
     looked = 0
     cursor = None
     entries: Iterable[Noted]
-    if question.order is not None:
+    if question.id is not None:
+        letter, one = world.letter(question.id), world.noted_as(question.id)
+        entries = [_of_letter(letter)] if letter is not None else [] if one is None else [one]
+    elif question.order is not None:
         order, _ = world.order(question.order)
         letters = [_of_letter(letter) for letter in world.letters_of_order(question.order)]
         entries = sorted([*letters, *(() if order is None else noted(order))], key=_newest_first)
@@ -78,9 +82,24 @@ def exceptions_answer(world: World, question: ExceptionsQuestion) -> dict[str, A
     return {"exceptions": [body for _, _, body in found], "cursor": cursor}
 
 
+def actions_answer(world: World, question: ActionsQuestion) -> dict[str, Any]:
+    """What was last done about each exception, the newest first."""
+    after, limit = question.page.after, question.page.limit
+    found = list(islice(world.actions(after), limit + 2))
+    if after is not None:
+        found = [action for action in found if (instant(action.at), action.id) != after]
+    more = len(found) > limit
+    last = (instant(found[limit - 1].at), found[limit - 1].id) if more else None
+    return {
+        "actions": [{"id": action.id, **action_body(action)} for action in found[:limit]],
+        "cursor": None if last is None else cursor_of(last),
+    }
+
+
 def _is_wanted(body: dict[str, Any], question: ExceptionsQuestion) -> bool:
     return (
         question.kind in (None, body["kind"])
+        and (question.order is None or question.order in body["impact"]["orders"])
         and question.what in (None, body["state"])
         and question.process in (None, body["process"])
         and question.source in (None, body["source"])

@@ -20,7 +20,7 @@ from springtide.app.view.rows import Puts, Rows
 from springtide.codecs.records import TopicPartition, partition_for
 
 PREFIXES: Final = {ATP: b"a", ORDER_STATUS: b"o", CUSTOMERS: b"c"}
-LAYOUT: Final = "rows-2"
+LAYOUT: Final = "rows-3"
 """What a view keeps of each record; it changes whenever that does."""
 BACKOFF_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 WRITE_TRIES: Final = 3

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b64decode
-from binascii import Error as BinasciiError
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from ipaddress import ip_address
 from time import time
 from typing import Final
@@ -15,17 +12,19 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from springtide.app.access import keys
+from springtide.app.access import keys, session
 from springtide.app.access.caller import ANYONE, Caller
 from springtide.app.access.limits import DAY_S, Limits, Verdict
 from springtide.app.access.registry import Keeper, Registry
 from springtide.app.access.scopes import METRICS_READ
+from springtide.app.access.throttle import Throttle
 from springtide.app.access.tokens import KeysUnavailable, Refused, Tokens
 from springtide.app.broker.connection import BrokerConnection
 from springtide.app.engine.log import Log, LogUnavailable
 from springtide.app.settings import Settings
-from springtide.app.view.operations import BY_ROUTE, OPEN, PAGES
+from springtide.app.view.operations import BY_ROUTE, OPEN, PAGE_DEEDS, PAGES
 from springtide.app.view.problems import Problem
+from springtide.app.view.web.guard import session_of, to_sign_in
 from springtide.codecs.access import Usage
 
 CALLER: Final = web.RequestKey("caller", Caller)
@@ -54,8 +53,10 @@ class Gate:
         self._index = index
         self._settings = settings
         self._tokens: Tokens | None = None
+        self._throttle = Throttle()
 
     def add_to(self, app: web.Application) -> None:
+        app[GATE] = self
         app.middlewares.append(self._admit)
         app.on_response_prepare.append(_tell_limits)
         app.cleanup_ctx.append(self._life)
@@ -96,15 +97,18 @@ class Gate:
         method = "GET" if request.method == "HEAD" else request.method
         path = resource.canonical
         operation = BY_ROUTE.get((method, path))
-        if operation is None and (path not in PAGES or method != "GET"):
+        pages = {"GET": PAGES, "POST": PAGE_DEEDS}.get(method, {})
+        if operation is None and path not in pages:
             raise _forbidden("No scope allows this call.", None)
         if operation is not None and operation.scope == METRICS_READ and _is_local(request):
             return await handler(request)
         # 2
         known = request.get(CALLER)  # a page asks as who opened it
-        caller = known or await self._caller(request)
+        caller = known or await self._caller(request, on_page=operation is None)
+        if caller is None:
+            return to_sign_in(request)
         # 3
-        needed = (operation.scope, *operation.more_scopes) if operation is not None else (PAGES.get(path),)
+        needed = (operation.scope, *operation.more_scopes) if operation is not None else (pages[path],)
         for scope in needed:
             if scope is not None and scope not in caller.scopes:
                 raise _forbidden(f"This needs the scope {scope}, which {caller.name} lacks.", scope)
@@ -122,22 +126,40 @@ class Gate:
                     raise _too_many(verdict)
         return await handler(request)
 
-    async def _caller(self, request: web.Request) -> Caller:
+    async def _caller(self, request: web.Request, *, on_page: bool) -> Caller | None:
+        """By what the request shows, or on a page by its session; None: a browser whose reader has to sign in."""
         shown = _credential(request)
-        if shown is None:
-            raise _unauthenticated(request, "Show an API key or a token: Authorization: Bearer ...", "")
+        if shown is not None:
+            try:
+                return await self._bearer(shown)
+            except Problem as problem:
+                raise self._counted(request, problem) from None
+        if on_page:
+            found = await self.by_session(request)
+            if found is not None or _is_browser(request):
+                return found
+        raise _unauthenticated("Show an API key or a token: Authorization: Bearer ...", "")
+
+    def _counted(self, request: web.Request, problem: Problem) -> Problem:
+        """The same, or that too many from there were not good. A good key passes, whatever others have shown."""
+        if problem.status != 401:
+            return problem
+        wait_s = self._throttle.failed(request.remote)
+        return _too_many_failed(wait_s) if wait_s else problem
+
+    async def _bearer(self, shown: str) -> Caller:
         if shown.startswith(keys.PREFIX):
-            return self._bearer_of_key(request, shown)
+            return self._bearer_of_key(shown)
         if self._tokens is None:
-            raise _unauthenticated(request, "This is no API key; tokens are not taken here.", "invalid_token")
+            raise _unauthenticated("This is no API key; tokens are not taken here.", "invalid_token")
         try:
             return await self._tokens.caller(shown)
         except Refused as error:
-            raise _unauthenticated(request, f"The token is not good: {error}.", "invalid_token") from None
+            raise _unauthenticated(f"The token is not good: {error}.", "invalid_token") from None
         except KeysUnavailable as error:
             raise _unavailable(f"Nothing can be said of the token: {error}.") from None
 
-    def _bearer_of_key(self, request: web.Request, shown: str) -> Caller:
+    def _bearer_of_key(self, shown: str) -> Caller:
         if not self.registry.loaded.is_set():
             raise _unavailable("The keys are not read yet.")
         presented = keys.parse(shown)
@@ -148,10 +170,54 @@ class Gate:
                 assert caller is not None
                 return caller
         raise _unauthenticated(
-            request,
-            "The API key is unknown, expired or revoked. `springtide keys list` shows.",
-            "invalid_token",
+            "The API key is unknown, expired or revoked. `springtide keys list` shows.", "invalid_token"
         )
+
+    # --- sessions ---
+
+    async def by_session(self, request: web.Request) -> Caller | None:
+        """Who is signed in; None: nobody, or no longer. Problem while that can't be told."""
+        cookie = session_of(request)
+        opened = None if cookie is None else session.read(cookie)
+        if opened is None:
+            return None
+        if opened.token:
+            try:
+                return await self._bearer(opened.token)
+            except Problem as problem:
+                if problem.status != 401:
+                    raise
+                return None
+        if not self.registry.loaded.is_set():
+            raise _unavailable("The keys are not read yet.")
+        caller = self.registry.callers.get(opened.key_id)
+        key = None if caller is None else caller.key
+        return caller if session.is_valid(opened, key, int(time() * 1_000)) else None
+
+    async def sign_in(self, request: web.Request, shown: str) -> tuple[str, int]:
+        """A new session for the bearer of a key or token, and the seconds it lasts. Problem if it is not good, or
+        if too many from there were not: then it is not looked at."""
+        wait_s = self._throttle.wait_s(request.remote)
+        if wait_s:
+            raise _too_many_failed(wait_s)
+        try:
+            caller = await self._bearer(shown)
+        except Problem as problem:
+            raise self._counted(request, problem) from None
+        now_s = time()
+        if caller.key is not None:
+            return session.of_key(caller.key, int(now_s)), session.LIFETIME_S
+        if len(shown) > session.TOKEN_CHARS_MAX:
+            raise Problem(
+                400,
+                "bad-request",
+                "The token is too long",
+                f"A browser can keep {session.TOKEN_CHARS_MAX} characters of a token, and this has {len(shown)}. "
+                "Ask for one with fewer claims, or use a key.",
+            )
+        assert caller.expires_ms is not None
+        lifetime_s = min(session.LIFETIME_S, int(caller.expires_ms / 1_000 - now_s))
+        return session.of_token(shown), max(1, lifetime_s)
 
     # --- quotas ---
 
@@ -179,24 +245,18 @@ class Gate:
                 told[partner] = (day, requests)
 
 
+GATE: Final = web.AppKey("gate", Gate)
+"""There where access is not open."""
+
+
 def _credential(request: web.Request) -> str | None:
-    """The key or token that a request shows: as bearer, or as the password by which a browser opens pages."""
+    """The key or token that a request shows."""
     kind, _, given = request.headers.get("Authorization", "").partition(" ")
-    given = given.strip()
-    if kind.lower() == "bearer" and given:
-        return given
-    if kind.lower() == "basic" and given and _is_own_page(request):
-        with suppress(BinasciiError, ValueError):
-            return b64decode(given, validate=True).decode("ascii").partition(":")[2] or None
-    return None
+    return given.strip() or None if kind.lower() == "bearer" else None
 
 
-def _is_own_page(request: web.Request) -> bool:
-    """A browser sends a password along wherever a page of anybody's leads it: then it may only read."""
-    return (
-        request.method in ("GET", "HEAD")
-        or request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin"
-    )
+def _is_browser(request: web.Request) -> bool:
+    return "text/html" in request.headers.get("Accept", "") or "HX-Request" in request.headers
 
 
 def _is_local(request: web.Request) -> bool:
@@ -222,10 +282,8 @@ async def _tell_limits(request: web.Request, response: web.StreamResponse) -> No
 # --- refusals ---
 
 
-def _unauthenticated(request: web.Request, detail: str, error: str) -> Problem:
+def _unauthenticated(detail: str, error: str) -> Problem:
     challenge = f"Bearer {_REALM}" + (f', error="{error}"' if error else "")
-    if not request.path.startswith("/v1/"):
-        challenge += f', Basic {_REALM}, charset="UTF-8"'
     return Problem(
         401, "unauthenticated", "Who asks is not known", detail, headers={"WWW-Authenticate": challenge}
     )
@@ -261,6 +319,16 @@ def _too_many(verdict: Verdict) -> Problem:
         "Too many requests",
         f"{verdict.why}. Ask again in {verdict.retry_after_s} s.",
         retry_after_s=verdict.retry_after_s,
+    )
+
+
+def _too_many_failed(wait_s: int) -> Problem:
+    return Problem(
+        429,
+        "too-many-failures",
+        "Too many keys or tokens were not good",
+        f"Too many that were not good have come from this address, or from all together. Show the right one in {wait_s} s.",
+        retry_after_s=wait_s,
     )
 
 

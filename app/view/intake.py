@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -30,10 +30,8 @@ REQUEST_BYTES_MAX: Final = 16 << 20
 
 _log = structlog.get_logger("springtide.view")
 
-Then = Callable[[dict[str, int]], Posted]
-"""What else is written, in the same transaction, once it is known where the events stand."""
-_Waiting = tuple[Sequence[Posted], Then | None, "asyncio.Future[dict[str, int]]"]
-_Sent = tuple[list[int], Awaitable[Any]]
+_Waiting = tuple[Sequence[Posted], "asyncio.Future[dict[str, int]]"]
+Sent = tuple[list[int], Awaitable[Any]]
 """Numbers of the events of one batch, and what the log says of it."""
 
 
@@ -48,11 +46,11 @@ class Intake:
         self.events = 0
         self.transactions = 0
 
-    async def write(self, posted: Sequence[Posted], then: Then | None = None) -> dict[str, int]:
+    async def write(self, posted: Sequence[Posted]) -> dict[str, int]:
         """`topic/partition` -> offset of its last event, all in one transaction. Problem if that failed."""
         future: asyncio.Future[dict[str, int]] = asyncio.get_running_loop().create_future()
         try:
-            self._waiting.put_nowait((posted, then, future))
+            self._waiting.put_nowait((posted, future))
         except asyncio.QueueFull:
             raise Problem(
                 503, "busy", "Too many wait", "Too many requests wait to be written.", retry_after_s=1
@@ -68,7 +66,7 @@ class Intake:
         finally:
             await self._drop()
             while not self._waiting.empty():
-                _, _, future = self._waiting.get_nowait()
+                _, future = self._waiting.get_nowait()
                 _fail(future, "the view is stopping")
 
     async def _group(self) -> list[_Waiting]:
@@ -83,20 +81,20 @@ class Intake:
         try:
             async with asyncio.timeout(ANSWER_S):
                 if self._producer is None:
-                    self._producer = await self._open()
+                    self._producer = await open_producer(self._connection, self._transactional_id)
                 written = await _transact(self._producer, group)
         except (KafkaError, IllegalOperation, asyncio.InvalidStateError, OSError, TimeoutError) as error:
             _log.warning("posted events were not written", why=repr(error))
-            for _, _, future in group:
+            for _, future in group:
                 _fail(future, f"the log did not take it ({error!r})")
             await self._drop()
         except BaseException:
-            for _, _, future in group:
+            for _, future in group:
                 _fail(future, "the view is stopping")
             raise
         else:
             self.transactions += 1
-            for (posted, _, future), positions in zip(group, written, strict=True):
+            for (posted, future), positions in zip(group, written, strict=True):
                 self.events += len(posted)
                 if not future.done():
                     future.set_result(positions)
@@ -104,26 +102,7 @@ class Intake:
     async def _open_early(self) -> None:
         """So that the first request does not wait for it; if it fails now, it is tried again then."""
         with suppress(KafkaError, OSError, TimeoutError):
-            self._producer = await self._open()
-
-    async def _open(self) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            **self._connection.aiokafka_options(),
-            client_id=self._transactional_id,
-            transactional_id=self._transactional_id,
-            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-            retry_backoff_ms=RETRY_BACKOFF_MS,
-            max_batch_size=BATCH_BYTES,
-            max_request_size=REQUEST_BYTES_MAX,
-        )
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                await producer.start()
-        except BaseException:
-            await abandon(producer)
-            raise
-        return producer
+            self._producer = await open_producer(self._connection, self._transactional_id)
 
     async def _drop(self) -> None:
         producer, self._producer = self._producer, None
@@ -131,37 +110,48 @@ class Intake:
             await abandon(producer)
 
 
+async def open_producer(connection: BrokerConnection, transactional_id: str) -> AIOKafkaProducer:
+    """Who opens a transactional id ends what was left open under it, and who had it before can commit no more."""
+    producer = AIOKafkaProducer(
+        **connection.aiokafka_options(),
+        client_id=transactional_id,
+        transactional_id=transactional_id,
+        transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
+        retry_backoff_ms=RETRY_BACKOFF_MS,
+        max_batch_size=BATCH_BYTES,
+        max_request_size=REQUEST_BYTES_MAX,
+    )
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            await producer.start()
+    except BaseException:
+        await abandon(producer)
+        raise
+    return producer
+
+
 async def _transact(producer: AIOKafkaProducer, group: Sequence[_Waiting]) -> list[dict[str, int]]:
-    """1. Begin. 2. All events. 3. What is to be written once it is known where they stand. 4. Commit. The
-    positions of each request."""
-    # 1
+    """The positions of each request."""
     await producer.begin_transaction()
-    # 2
-    sent = await _send(producer, [event for posted, _, _ in group for event in posted])
-    # 3
-    if any(then is not None for _, then, _ in group):
-        places = _positions(group, await _offsets(sent))
-        more = [then(at) for (_, then, _), at in zip(group, places, strict=True) if then is not None]
-        await _send(producer, more)
-    # 4
+    sent = await send(producer, [event for posted, _ in group for event in posted])
     await producer.commit_transaction()
-    return _positions(group, await _offsets(sent))
+    return _positions(group, await sent_offsets(sent))
 
 
 def _positions(group: Sequence[_Waiting], offsets: Sequence[int]) -> list[dict[str, int]]:
     of_each = iter(offsets)
     return [
-        {f"{topic}/{partition}": next(of_each) for (topic, partition), _, _ in posted}
-        for posted, _, _ in group
+        {f"{topic}/{partition}": next(of_each) for (topic, partition), _, _ in posted} for posted, _ in group
     ]
 
 
-async def _send(producer: AIOKafkaProducer, events: Sequence[Posted]) -> list[_Sent]:
+async def send(producer: AIOKafkaProducer, events: Sequence[Posted]) -> list[Sent]:
     """A batch for each partition while it has room."""
     by_place: dict[TopicPartition, list[int]] = {}
     for at, event in enumerate(events):
         by_place.setdefault(event.place, []).append(at)
-    sent: list[_Sent] = []
+    sent: list[Sent] = []
     for (topic, partition), numbers in by_place.items():
         batch = producer.create_batch()
         within: list[int] = []
@@ -177,11 +167,14 @@ async def _send(producer: AIOKafkaProducer, events: Sequence[Posted]) -> list[_S
     return sent
 
 
-async def _offsets(sent: Sequence[_Sent]) -> list[int]:
-    """Those of the events, in their order."""
+async def sent_offsets(sent: Sequence[Sent]) -> list[int]:
+    """Those of the events, in their order. Raises what kept the first of them from being written."""
     offsets = [-1] * sum(len(within) for within, _ in sent)
-    for within, future in sent:
-        base = int((await future).offset)
+    told = await asyncio.gather(*(future for _, future in sent), return_exceptions=True)
+    for (within, _), metadata in zip(sent, told, strict=True):
+        if isinstance(metadata, BaseException):
+            raise metadata
+        base = int(metadata.offset)
         for at, number in enumerate(within):
             offsets[number] = base + at
     return offsets

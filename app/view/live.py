@@ -13,7 +13,7 @@ from springtide.agents.topics import ATP, CUSTOMERS, INBOX_ORDER, INBOX_SKU, ORD
 from springtide.agents.work import Behaviour
 from springtide.app.settings import Settings
 from springtide.app.view import history, index
-from springtide.app.view.actions import action_of
+from springtide.app.view.actions import action_of, newest_actions
 from springtide.app.view.exceptions import noted
 from springtide.app.view.folding import Base
 from springtide.app.view.follower import PREFIXES, Follower
@@ -173,18 +173,21 @@ class LiveWorld:
                     yield entry
                     break
 
-    def noted_as(self, exception_id: str) -> dict[str, Any] | None:
+    def noted_as(self, exception_id: str) -> tuple[int, str, dict[str, Any]] | None:
         """What can't be of an order, or a fact that waits, by its id."""
         name = self.rows.get(index.key(index.NAMED, exception_id))
         raw = None if name is None else self.rows.get(_ORDER + name)
         found = () if raw is None else noted(decode_order(raw))
-        return next((body for _, known, body in found if known == exception_id), None)
+        return next((entry for entry in found if entry[1] == exception_id), None)
 
     def letter(self, letter_id: str) -> DeadLetter | None:
         return letter_named(self.rows, letter_id)
 
     def action_of(self, exception_id: str) -> ExceptionAction | None:
         return action_of(self.rows, exception_id)
+
+    def actions(self, after: Place | None) -> Iterator[ExceptionAction]:
+        return newest_actions(self.rows, after)
 
     def dead_letters(self, after: Place | None = None) -> Iterator[DeadLetter]:
         return newest_letters(self.rows, after)

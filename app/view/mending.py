@@ -1,12 +1,13 @@
 """Replaying and discarding exceptions, one or many, with a record of who did what.
 
-Event and record are written in one transaction, so that neither is there without the other.
+Event and record are written in one transaction, so that neither is there without the other; and by one writer at a
+time, so that an exception is replayed once, however many ask for it and wherever.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic, time
 from typing import Annotated, Any, Final
@@ -15,15 +16,14 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from springtide.agents.topics import EXCEPTION_ACTIONS
-from springtide.app.access.caller import ANYONE, Caller
-from springtide.app.view.actions import ACTION
+from springtide.app.access.caller import ANYONE
+from springtide.app.view.actions import rows_of
 from springtide.app.view.deeds import read_body
 from springtide.app.view.exceptions import action_body, exceptions_answer
 from springtide.app.view.gate import caller_of
-from springtide.app.view.intake import Intake
 from springtide.app.view.keeping import Keeping
 from springtide.app.view.live import LiveWorld
+from springtide.app.view.one_writer import Done, OneWriter
 from springtide.app.view.originals import Originals, under_new_id
 from springtide.app.view.parameters import LIMIT_MAX, given
 from springtide.app.view.positions import token
@@ -31,14 +31,13 @@ from springtide.app.view.problems import Problem, bad_request, shown
 from springtide.app.view.questions import EXCEPTION_FILTERS, exceptions_question
 from springtide.app.view.responses import JSON, json_response, unsupported_content
 from springtide.app.view.submission import ONE, Posted
-from springtide.codecs.actions import ExceptionAction, encode_action
+from springtide.codecs.actions import ExceptionAction
 from springtide.codecs.times import SECOND_US, rfc3339
 
 BULK_S_MAX: Final = 60.0
 """So long one replay of many may take; what it leaves, the next one goes on with."""
 RATE_MAX: Final = 1_000.0
 Reason = Annotated[str, Meta(min_length=1, max_length=1_000)]
-_PLACE: Final = (EXCEPTION_ACTIONS, 0)
 
 
 class ReplayAsked(msgspec.Struct, forbid_unknown_fields=True):
@@ -82,13 +81,13 @@ class Mending:
     def __init__(
         self,
         keeping: Keeping,
-        intake: Intake,
+        writer: OneWriter,
         originals: Originals,
         world: Callable[[], LiveWorld],
         read: Callable[[str, bytes], Awaitable[list[Posted]]],
     ) -> None:
         self._keeping = keeping
-        self._intake = intake
+        self._writer = writer
         self._originals = originals
         self._world = world
         self._read = read
@@ -96,6 +95,7 @@ class Mending:
 
     def add_to(self, app: web.Application) -> None:
         app.cleanup_ctx.append(self._originals.life)
+        app.cleanup_ctx.append(self._writer.life)
         router = app.router
         router.add_post("/v1/exceptions:replay", self.post_replay_many)
         router.add_post("/v1/exceptions:discard", self.post_discard_many)
@@ -125,7 +125,7 @@ class Mending:
         """1. Find what is to be applied. 2. Check it as any event. 3. Write it with the record."""
         # 1
         world = self._world()
-        _refuse_done(world, name, "replayed")
+        _refuse_done(world.action_of(name), name, "replayed")
         letter = world.letter(name)
         if letter is None:
             if world.noted_as(name) is None:
@@ -163,27 +163,28 @@ class Mending:
             event_id=event_id,
             mended=event is not None,
         )
-        done: list[ExceptionAction] = []
-
-        def record(positions: Mapping[str, int]) -> Posted:
-            done.append(msgspec.structs.replace(action, positions=dict(positions)))
-            return _record(done[-1])
-
-        await self._intake.write(posted, record)
-        return self._show(done[-1])
+        return await self._do(action, posted)
 
     async def _do_discard(self, name: str, reason: str, by: str) -> ExceptionAction:
         world = self._world()
-        _refuse_done(world, name, "discarded")
+        _refuse_done(world.action_of(name), name, "discarded")
         if world.letter(name) is None and world.noted_as(name) is None:
             raise _unknown(name)
-        action = ExceptionAction(id=name, action="discarded", by=by, at=_now(), reason=reason)
-        await self._intake.write([_record(action)])
-        return self._show(action)
+        return await self._do(ExceptionAction(id=name, action="discarded", by=by, at=_now(), reason=reason))
+
+    async def _do(self, action: ExceptionAction, posted: Sequence[Posted] = ()) -> ExceptionAction:
+        """Writes it, unless it turns out to be done already."""
+
+        def choose(done: Done) -> Sequence[ExceptionAction]:
+            _refuse_done(done(action.id), action.id, action.action)
+            return (action,)
+
+        (written,) = await self._writer.write(choose, posted)
+        return self._show(written)
 
     def _show(self, action: ExceptionAction) -> ExceptionAction:
         """What this view has written it knows at once; it will follow anyway."""
-        self._world().rows.put({ACTION + action.id.encode(): encode_action(action)})
+        self._world().rows.put(rows_of(action))
         return action
 
     # --- many ---
@@ -226,14 +227,17 @@ class Mending:
             raise bad_request("Say why they are discarded, as `reason`.", "reason", "missing")
         async with self._alone():
             names, cursor = await self._page(asked, asked.filter)
-            at, by = _now(), _name(request)
-            actions = [
-                ExceptionAction(id=name, action="discarded", by=by, at=at, reason=asked.reason)
-                for name in names
-            ]
-            if actions:
-                await self._intake.write([_record(action) for action in actions])
-            results = [{"id": action.id, **action_body(self._show(action))} for action in actions]
+            at, by, reason = _now(), _name(request), asked.reason
+
+            def choose(done: Done) -> Sequence[ExceptionAction]:
+                return [
+                    ExceptionAction(id=name, action="discarded", by=by, at=at, reason=reason)
+                    for name in names
+                    if done(name) is None
+                ]
+
+            written = await self._writer.write(choose)
+            results = [{"id": action.id, **action_body(self._show(action))} for action in written]
         return json_response({"discarded": len(results), "results": results, "cursor": cursor})
 
     @asynccontextmanager
@@ -260,9 +264,8 @@ class Mending:
         return [entry["id"] for entry in body["exceptions"]], body["cursor"]
 
 
-def _refuse_done(world: LiveWorld, name: str, what: str) -> None:
+def _refuse_done(action: ExceptionAction | None, name: str, what: str) -> None:
     """Problem if it was replayed, or is to be discarded again. What was discarded may still be replayed."""
-    action = world.action_of(name)
     if action is not None and (action.action == "replayed" or what == "discarded"):
         raise Problem(
             409,
@@ -271,10 +274,6 @@ def _refuse_done(world: LiveWorld, name: str, what: str) -> None:
             f"'{shown(name)}' was {action.action} by {action.by} at {action.at}.",
             more={"action": action_body(action)},
         )
-
-
-def _record(action: ExceptionAction) -> Posted:
-    return Posted(_PLACE, action.id.encode(), encode_action(action))
 
 
 def _told(action: ExceptionAction) -> dict[str, Any]:
@@ -289,10 +288,8 @@ def _named(raw: bytes) -> tuple[str, str]:
 
 def _name(request: web.Request) -> str:
     """Who asks, as it is kept."""
-    caller: Caller = caller_of(request)
-    if caller is ANYONE:
-        return "anonymous"
-    return caller.name if caller.key is None else caller.key.name
+    caller = caller_of(request)
+    return "anonymous" if caller is ANYONE else caller.who
 
 
 async def _json(request: web.Request) -> bytes:

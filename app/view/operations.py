@@ -40,6 +40,9 @@ OPERATIONS: Final = (
         "GET", "/v1/exceptions", scopes.EXCEPTIONS_READ, "What could not be applied, by impact", bound=False
     ),
     Operation(
+        "GET", "/v1/exceptions/actions", scopes.EXCEPTIONS_READ, "Who did what about exceptions", bound=False
+    ),
+    Operation(
         "POST", "/v1/exceptions/{id}:replay", scopes.EXCEPTIONS_WRITE, "Apply an exception again", bound=False
     ),
     Operation(
@@ -90,12 +93,31 @@ OPERATIONS: Final = (
         "Tell changes again",
         bound=False,
     ),
+    Operation(
+        "POST",
+        "/v1/subscriptions/{id}:retry",
+        scopes.SUBSCRIPTIONS_WRITE,
+        "Try again at once",
+        bound=False,
+    ),
     Operation("GET", "/metrics", scopes.METRICS_READ, "Metrics for Prometheus", bound=False),
 )
 
 BY_ROUTE: Final[Mapping[tuple[str, str], Operation]] = {(o.method, o.path): o for o in OPERATIONS}
 
-OPEN: Final = frozenset(("/livez", "/readyz", "/openapi.json", "/docs", "/static/{name}"))
+OPEN: Final = frozenset(
+    (
+        "/livez",
+        "/readyz",
+        "/openapi.json",
+        "/asyncapi.json",
+        "/docs",
+        "/docs/topics",
+        "/static/{name}",
+        "/login",
+        "/logout",
+    )
+)
 """Paths that anybody may ask: they tell nothing of anybody's trade."""
 
 PAGES: Final[Mapping[str, str | None]] = {
@@ -106,6 +128,16 @@ PAGES: Final[Mapping[str, str | None]] = {
     "/orders": None,
     "/exceptions": None,
     "/kpis": None,
+    "/push": None,
+    "/push/{id}": None,
     "/system": scopes.METRICS_READ,
 }
 """Pages for people, and a scope where one is needed: what a page shows it asks the API for, as who opened it."""
+
+PAGE_DEEDS: Final[Mapping[str, str | None]] = {
+    **dict.fromkeys(
+        ("/exceptions/replay", "/exceptions/discard", "/exceptions/many"), scopes.EXCEPTIONS_WRITE
+    ),
+    **dict.fromkeys(("/push", "/push/{id}"), scopes.SUBSCRIPTIONS_WRITE),
+}
+"""Where pages' own forms are sent (POST), and the scope that is needed."""

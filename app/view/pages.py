@@ -6,15 +6,21 @@ A page has a `live` part that the browser asks for again every few seconds; it i
 
 from __future__ import annotations
 
+from time import time
 from typing import Final
 
 import aiohttp_jinja2
 from aiohttp import web
 
-from springtide.app.view.web import charts, keyfigures, sentences, shapes, words
+from springtide.app.view.web import charts, deliveries, keyfigures, sentences, shapes, words
 from springtide.app.view.web.asking import NOTHING_THERE, Answer, ask, cursor_of, path, rows_of, with_query
 from springtide.app.view.web.assets import Assets
+from springtide.app.view.web.exceptions import add_exceptions
+from springtide.app.view.web.guard import guard
+from springtide.app.view.web.login import add_login
 from springtide.app.view.web.pulse import Pulse
+from springtide.app.view.web.push import add_push
+from springtide.app.view.web.refused import readable
 from springtide.app.view.web.rendering import PULSE, environment, page, see, version_of
 from springtide.app.view.web.workers import Workers
 
@@ -26,12 +32,14 @@ _ASSETS: Final = web.AppKey("assets", Assets)
 _WORKERS: Final = web.AppKey("workers", Workers)
 
 
-def add_pages(app: web.Application, pulse: Pulse, workers: Workers) -> None:
-    """Adds the pages and `/static/`; `pulse` tells how the system stands, `workers` who works in it."""
+def add_pages(app: web.Application, pulse: Pulse, workers: Workers, pushers: Workers) -> None:
+    """Adds the pages and `/static/`; `pulse` tells how the system stands, `workers` and `pushers` who works in
+    it."""
     app[_ASSETS] = Assets()
     app[PULSE] = pulse
     app[_WORKERS] = workers
     app.cleanup_ctx.append(pulse.beat)
+    app.middlewares.extend((readable, guard))
     env = environment()
     env.globals["asset"] = app[_ASSETS].url
     app[aiohttp_jinja2.APP_KEY] = env
@@ -42,9 +50,11 @@ def add_pages(app: web.Application, pulse: Pulse, workers: Workers) -> None:
     router.add_get("/sku/{sku}", _sku)
     router.add_get("/order/{order_id}", _order)
     router.add_get("/orders", _orders)
-    router.add_get("/exceptions", _exceptions)
     router.add_get("/kpis", _kpis)
     router.add_get("/system", _system)
+    add_exceptions(app)
+    add_push(app, pushers)
+    add_login(app)
 
 
 # --- pages ---
@@ -55,6 +65,8 @@ async def _home(request: web.Request) -> web.Response:
     exceptions = await ask(request, f"/v1/exceptions?limit={FEW}")
     at_risk = await ask(request, f"/v1/at-risk?limit={FEW}")
     mismatches = await ask(request, f"/v1/finance/mismatches?limit={FEW}")
+    push = await ask(request, f"/v1/subscriptions?attention=true&limit={FEW}")
+    now_s = time()
     course = pulse.course()
     return page(
         request,
@@ -69,7 +81,10 @@ async def _home(request: web.Request) -> web.Response:
             "exceptions": [shapes.exception(row) for row in rows_of(exceptions.body, "exceptions")[:FEW]],
             "at_risk": [shapes.at_risk(row) for row in rows_of(at_risk.body, "promises")[:FEW]],
             "mismatches": [shapes.mismatch(row) for row in rows_of(mismatches.body, "mismatches")[:FEW]],
-            "answers": {"exceptions": exceptions, "at_risk": at_risk, "mismatches": mismatches},
+            "push": deliveries.by_need(
+                [deliveries.subscription(row, now_s) for row in rows_of(push.body, "subscriptions")[:FEW]]
+            ),
+            "answers": {"exceptions": exceptions, "at_risk": at_risk, "mismatches": mismatches, "push": push},
         },
         every_s=3,
     )
@@ -172,33 +187,6 @@ async def _orders(request: web.Request) -> web.Response:
         "next": with_query("/orders", {**filters, "cursor": following}) if following else None,
     }
     return page(request, "orders.html", "Orders", context, body=answer.body, status=answer.status, every_s=5)
-
-
-async def _exceptions(request: web.Request) -> web.Response:
-    filters = _given(request, "kind", "order")
-    cursor = request.query.get("cursor", "")
-    opened = request.query.get("open", "")
-    answer = await ask(request, with_query("/v1/exceptions", {**filters, "cursor": cursor}))
-    found = [shapes.exception(row) for row in rows_of(answer.body, "exceptions")]
-    one = next((row for row in found if row["id"] == opened), None) if opened else None
-    following = cursor_of(answer.body) if answer.ok else None
-    here = {**filters, "cursor": cursor}
-    for row in found:
-        row["href"] = with_query("/exceptions", {**here, "open": row["id"]})
-    context = {
-        "answer": answer,
-        "exceptions": found,
-        "one": one,
-        "opened": opened,
-        "filters": filters,
-        "closed": with_query("/exceptions", here),
-        "cursor": cursor,
-        "first": with_query("/exceptions", filters),
-        "next": with_query("/exceptions", {**filters, "cursor": following}) if following else None,
-    }
-    return page(
-        request, "exceptions.html", "Exceptions", context, body=answer.body, status=answer.status, every_s=5
-    )
 
 
 async def _kpis(request: web.Request) -> web.Response:

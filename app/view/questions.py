@@ -122,6 +122,7 @@ class AtRiskQuestion(msgspec.Struct, frozen=True):
 class ExceptionsQuestion(msgspec.Struct, frozen=True):
     """`GET /v1/exceptions`: what each of the page must be; None is anything."""
 
+    id: str | None = None
     order: str | None = None
     kind: str | None = None
     what: str | None = None
@@ -131,6 +132,13 @@ class ExceptionsQuestion(msgspec.Struct, frozen=True):
     type: str | None = None
     state: str = "open"
     """What was done about it: one of STATES."""
+    page: Page = Page()
+    freshness: Freshness = Freshness()
+
+
+class ActionsQuestion(msgspec.Struct, frozen=True):
+    """`GET /v1/exceptions/actions`."""
+
     page: Page = Page()
     freshness: Freshness = Freshness()
 
@@ -189,6 +197,7 @@ Question: TypeAlias = (
     | ExplainQuestion
     | AtRiskQuestion
     | ExceptionsQuestion
+    | ActionsQuestion
     | KpisQuestion
     | MismatchesQuestion
     | ReconciliationQuestion
@@ -230,7 +239,10 @@ def question(path: str, pairs: Iterable[tuple[str, str]]) -> Question:
                 found.get("sku"), found.get("region"), found.get("channel"), page(found), freshness(found)
             )
         case ["v1", "exceptions"]:
-            return exceptions_question(given(pairs, (*EXCEPTION_FILTERS, "state", *_PAGE)))
+            return exceptions_question(given(pairs, ("id", *EXCEPTION_FILTERS, "state", *_PAGE)))
+        case ["v1", "exceptions", "actions"]:
+            found = given(pairs, _PAGE)
+            return ActionsQuestion(page(found), freshness(found))
         case ["v1", "kpis"]:
             return _kpis_question(pairs)
         case ["v1", "finance", "mismatches"]:
@@ -310,6 +322,7 @@ def freshness_question(pairs: Iterable[tuple[str, str]]) -> Freshness:
 
 def exceptions_question(found: Given) -> ExceptionsQuestion:
     return ExceptionsQuestion(
+        found.get("id"),
         found.get("order"),
         found.get("kind"),
         one_of(found, "what", WHATS),

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from secrets import token_hex
 from time import time
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from springtide.agents.topics import STATUS_CHANGES
 from springtide.app.broker.connection import BrokerConnection
 from springtide.app.engine.kafka_log import KafkaLog
-from springtide.app.engine.log import ActorId, LogUnavailable
+from springtide.app.engine.log import LogUnavailable
 from springtide.app.push.address import refusal
-from springtide.app.push.cursor import Place
+from springtide.app.push.progress import Progress
 from springtide.app.push.registry import SUBSCRIPTIONS_MAX, Keeper, Registry
 from springtide.app.push.signing import key_of, new_secret
 from springtide.app.settings import Settings
-from springtide.app.verify.reading import last_value
+from springtide.app.view.delivery import STANDINGS, Deliveries, needs_attention, parked, replays
+from springtide.app.view.parameters import cursor_of, given, moment, one_of, page, yes_or_no
 from springtide.app.view.problems import Problem, bad_request, shown
 from springtide.app.view.responses import JSON, json_response, unsupported_content
-from springtide.app.wiring import PUSH
+from springtide.app.view.world import Entities
 from springtide.codecs.subscriptions import (
     Filter,
     Replay,
@@ -33,13 +33,15 @@ from springtide.codecs.subscriptions import (
     Upsert,
     Url,
 )
-from springtide.codecs.times import instant, rfc3339
+from springtide.codecs.times import rfc3339
 
+T = TypeVar("T")
 ROTATION_S: Final = 86_400
 """So long the secret before the newest still signs beside it, unless another time is given."""
 ROTATION_MAX_S: Final = 30 * 86_400
 _PAUSE_S: Final = 1.0
-_place: Final = msgspec.msgpack.Decoder(Place).decode
+_AT_ONCE: Final = 100
+"""Looked at before others in this process have a turn."""
 
 
 class Wish(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -78,11 +80,16 @@ _PLAIN: Final = (
 class Subscriptions:
     """See the module."""
 
-    def __init__(self, settings: Settings, connection: BrokerConnection) -> None:
+    def __init__(
+        self, settings: Settings, connection: BrokerConnection, world: Callable[[], Entities]
+    ) -> None:
         self._settings = settings
         self._log = KafkaLog(connection)
         self._keeper = Keeper(connection)
+        self._world = world
         self.registry = Registry(self._log)
+        self.progress = Progress(self._log, settings.app)
+        self._deliveries = Deliveries(self._log, self.progress)
 
     def add_to(self, app: web.Application) -> None:
         router = app.router
@@ -92,6 +99,7 @@ class Subscriptions:
         router.add_put("/v1/subscriptions/{id}", self.change)
         router.add_delete("/v1/subscriptions/{id}", self.delete)
         router.add_post("/v1/subscriptions/{id}:replay", self.replay)
+        router.add_post("/v1/subscriptions/{id}:retry", self.retry)
         app.cleanup_ctx.append(self._life)
 
     async def _life(self, _: web.Application) -> AsyncIterator[None]:
@@ -110,18 +118,48 @@ class Subscriptions:
             except LogUnavailable:
                 await self._log.close()
                 await asyncio.sleep(_PAUSE_S)
-        await self.registry.run()
+        await asyncio.gather(self.registry.run(), self.progress.run())
 
     # --- answers ---
 
-    async def list(self, _: web.Request) -> web.Response:
+    async def list(self, request: web.Request) -> web.Response:
+        """A page of them, in the order in which they were made."""
+        asked = given(request.query.items(), ("standing", "attention", "cursor", "limit"))
+        wanted, attention = one_of(asked, "standing", STANDINGS), yes_or_no(asked, "attention")
+        part = page(asked)
         self._ready()
-        known = sorted(self.registry.subscriptions.values(), key=lambda s: (s.created_ms, s.id))
-        return json_response({"subscriptions": [_shown(subscription) for subscription in known]})
+        known = sorted(self.registry.subscriptions.values(), key=_made)
+        ends = await _answered(self._deliveries.ends_lately())
+        found: list[dict[str, Any]] = []
+        last, cursor = None, None
+        self._deliveries.begin()
+        for number, subscription in enumerate(known):
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)
+            if part.after is not None and _made(subscription) <= part.after:
+                continue
+            if len(found) == part.limit:
+                cursor = None if last is None else cursor_of(last)
+                break
+            delivery = await self._deliveries.of(subscription, ends)
+            if wanted not in (None, delivery["standing"]):
+                continue
+            if attention not in (None, needs_attention(delivery)):
+                continue
+            found.append(_shown(subscription) | {"delivery": delivery})
+            last = _made(subscription)
+        return json_response({"subscriptions": found, "cursor": cursor})
 
     async def show(self, request: web.Request) -> web.Response:
         subscription = self._known(request)
-        return json_response(_shown(subscription) | {"delivery": await self._delivery(subscription)})
+        ends = await _answered(self._deliveries.ends_lately())
+        self._deliveries.begin()
+        places = self._deliveries.places(subscription, ends)
+        delivery = await self._deliveries.of(subscription, ends) | {
+            "parked": parked(places, self._world()),
+            "replays": replays(subscription, places, self.registry.replays),
+        }
+        return json_response(_shown(subscription) | {"delivery": delivery})
 
     async def create(self, request: web.Request) -> web.Response:
         self._ready()
@@ -140,7 +178,9 @@ class Subscriptions:
             secrets=(Secret(secret),),
             state=wish.state or "active",
             created_ms=int(time() * 1_000),
-            positions={} if wish.start == "beginning" else await self._ends(),
+            positions={}
+            if wish.start == "beginning"
+            else {str(number): end for number, end in (await _answered(self._deliveries.ends())).items()},
             **{name: given for name in _PLAIN if (given := getattr(wish, name)) is not None},
         )
         await self._kept(self._keeper.keep(subscription))
@@ -183,30 +223,44 @@ class Subscriptions:
 
     async def replay(self, request: web.Request) -> web.Response:
         known = self._known(request)
-        given = dict(request.query)
-        if unknown := [name for name in given if name not in ("order_id", "from", "to")]:
+        asked = given(request.query.items(), ("order_id", "from", "to", "parked"))
+        only_parked = yes_or_no(asked, "parked") or False
+        if not only_parked and not asked.keys() - {"parked"}:
             raise bad_request(
-                f"There is no parameter '{shown(unknown[0])}' here.", shown(unknown[0]), "unknown"
-            )
-        if not given:
-            raise bad_request(
-                "Say what is to be told again: order_id, or a span by from and to.", "order_id", "missing"
+                "Say what is to be told again: order_id, a span by from and to, or parked=true.",
+                "order_id",
+                "missing",
             )
         replay = Replay(
             id=f"rep_{token_hex(8)}",
             subscription=known.id,
-            order_id=given.get("order_id") or None,
-            from_ms=_ms(given, "from", 0),
-            to_ms=_ms(given, "to", 1 << 62),
+            order_id=asked.get("order_id"),
+            from_ms=_ms(asked, "from", 0),
+            to_ms=_ms(asked, "to", 1 << 62),
+            parked=only_parked,
             asked_ms=int(time() * 1_000),
         )
         await self._kept(self._keeper.ask(replay))
         return json_response({"replay": replay.id, "subscription": known.id}, 202)
 
+    async def retry(self, request: web.Request) -> web.Response:
+        """Closes the circuit, and has all that waits for its next attempt tried now."""
+        known = self._known(request)
+        if known.state != "active":
+            raise Problem(
+                409,
+                "not-active",
+                "The subscription is not active",
+                f"It is {known.state}, and nothing is told. PUT it with state active: then it goes on at once.",
+            )
+        changed = msgspec.structs.replace(known, retried_ms=int(time() * 1_000))
+        await self._kept(self._keeper.keep(changed))
+        return json_response(_shown(changed), 202)
+
     # --- inside ---
 
     def _ready(self) -> None:
-        if not self.registry.loaded.is_set():
+        if not self.registry.loaded.is_set() or not self.progress.loaded.is_set():
             raise _unavailable("the subscriptions are not read yet")
 
     def _known(self, request: web.Request) -> Subscription:
@@ -237,53 +291,19 @@ class Subscriptions:
             except ValueError as error:
                 raise bad_request(f"The secret can't be used: {error}.", "secret", str(error)) from None
 
-    async def _ends(self) -> dict[str, int]:
-        try:
-            count = await self._log.partitions(STATUS_CHANGES)
-            ends = await self._log.ends([(STATUS_CHANGES, number) for number in range(count)])
-        except (LogUnavailable, ValueError) as error:
-            raise _unavailable(str(error)) from error
-        return {str(number): end for (_, number), end in ends.items()}
-
     async def _kept(self, writing: Awaitable[int]) -> None:
-        try:
-            offset = await writing
-        except LogUnavailable as error:
-            raise _unavailable(str(error)) from error
-        await self.registry.reached(offset)
+        await self.registry.reached(await _answered(writing))
 
-    async def _delivery(self, subscription: Subscription) -> dict[str, Any]:
-        """Where it stands by what the push processes have kept, half a second ago at most."""
-        told = skipped = backlog = 0
-        parked: list[Any] = []
-        try:
-            for number, end in ((int(n), e) for n, e in (await self._ends()).items()):
-                changelog = ActorId(self._settings.app, PUSH, number).changelog
-                found = await last_value(
-                    self._log, changelog, subscription.id.encode(), await self._log.end(changelog)
-                )
-                start = subscription.positions.get(str(number), 0)
-                place = Place(position=start) if found is None else _place(found[1])
-                told += place.told
-                skipped += place.skipped
-                backlog += max(0, end - place.position - len(place.done))
-                parked += place.parked
-        except LogUnavailable as error:
-            raise _unavailable(str(error)) from error
-        return {
-            "told": told,
-            "coalesced": skipped,
-            "backlog_offsets": backlog,
-            "parked": [
-                {**msgspec.to_builtins(one), "at": rfc3339(one.at_ms * 1_000)} for one in parked[-100:]
-            ],
-        }
+
+def _made(subscription: Subscription) -> tuple[int, str]:
+    """Its place in lists."""
+    return subscription.created_ms, subscription.id
 
 
 def _shown(subscription: Subscription) -> dict[str, Any]:
     """A subscription without its secrets."""
     body: dict[str, Any] = msgspec.to_builtins(subscription)
-    for name in ("schema", "positions", "created_ms"):
+    for name in ("schema", "positions", "created_ms", "retried_ms"):
         body.pop(name, None)
     if subscription.upsert is not None and subscription.upsert.oauth is not None:
         body["upsert"]["oauth"].pop("client_secret", None)
@@ -305,13 +325,17 @@ async def _read(request: web.Request) -> Wish:
         raise bad_request(f"The body is no JSON: {error}.", "", "no JSON") from None
 
 
-def _ms(given: Mapping[str, str], name: str, default: int) -> int:
-    if name not in given:
-        return default
+def _ms(asked: Mapping[str, str], name: str, default: int) -> int:
+    at_us = moment(asked, name)
+    return default if at_us is None else at_us // 1_000
+
+
+async def _answered(question: Awaitable[T]) -> T:
+    """What the log says; a Problem if it says nothing."""
     try:
-        return instant(given[name]) // 1_000
-    except ValueError as error:
-        raise bad_request(f"'{name}' can't be used: {error}.", name, str(error)) from None
+        return await question
+    except LogUnavailable as error:
+        raise _unavailable(str(error)) from error
 
 
 def _unavailable(why: str) -> Problem:

@@ -36,7 +36,7 @@ from springtide.app.view.batch import question, read_items
 from springtide.app.view.bounds import bound_figure
 from springtide.app.view.contract.pages import describe
 from springtide.app.view.deeds import Deeds
-from springtide.app.view.edge import allow_origins
+from springtide.app.view.edge import allow_origins, refuse_crossing
 from springtide.app.view.figures import Figures
 from springtide.app.view.folding import Folding
 from springtide.app.view.follower import Follower
@@ -48,6 +48,7 @@ from springtide.app.view.keeping import Keeping
 from springtide.app.view.live import LiveWorld, SkuRows
 from springtide.app.view.mending import Mending
 from springtide.app.view.metrics import Metrics, Reading
+from springtide.app.view.one_writer import OneWriter
 from springtide.app.view.originals import Originals
 from springtide.app.view.pages import add_pages
 from springtide.app.view.parameters import Freshness
@@ -76,6 +77,7 @@ from springtide.app.view.submission import Posted, read_events
 from springtide.app.view.subscriptions import Subscriptions
 from springtide.app.view.web.pulse import Pulse, standing
 from springtide.app.view.web.workers import Workers, members
+from springtide.app.wiring import PUSH
 from springtide.codecs.facts import INGRESS_TOPICS
 from springtide.tables.plans import plan_of
 
@@ -87,6 +89,7 @@ _ASKED: Final = (
     "/v1/explain",
     "/v1/at-risk",
     "/v1/exceptions",
+    "/v1/exceptions/actions",
     "/v1/kpis",
     "/v1/finance/mismatches",
     "/v1/finance/reconciliation",
@@ -139,7 +142,14 @@ class View:
         self.asking = Asking(self.follower, self.keeping, settings, self.world, self._caught_up, self._lag_ms)
         self.deeds = Deeds(self.follower, self.intake, settings, self.world, self._events)
         originals = Originals(KafkaLog(connection))
-        self.mending = Mending(self.keeping, self.intake, originals, self.world, self._events)
+        one_writer = OneWriter(
+            connection,
+            f"{settings.app}-mending",
+            self.log,
+            self.follower,
+            lambda name: self.world().action_of(name),
+        )
+        self.mending = Mending(self.keeping, one_writer, originals, self.world, self._events)
 
     def world(self) -> LiveWorld:
         """All that is shown, as answers read it."""
@@ -171,7 +181,7 @@ class View:
         router.add_get("/v1/orders/{order_id}", self.get_order)
         for path in _ASKED:
             router.add_get(path, self.asking.get)
-        Subscriptions(self._settings, self._connection).add_to(app)
+        Subscriptions(self._settings, self._connection, self.world).add_to(app)
         self.mending.add_to(app)
         router.add_post("/v1/events", self.post_events)
         router.add_post("/v1/whatif", self.asking.post_whatif)
@@ -184,13 +194,18 @@ class View:
         router.add_get("/readyz", self.get_readyz)
         router.add_get("/metrics", self.get_metrics)
         pulse = Pulse(lambda: standing(self.follower, stopping=self.stopping))
-        add_pages(app, pulse, Workers(partial(members, self._connection, self._settings.app)))
-        describe(app)
+        add_pages(app, pulse, self._members(""), self._members(f"-{PUSH}"))
+        describe(app, self._settings)
         if self.gate is not None:
             self.gate.add_to(app)
+        else:
+            refuse_crossing(app, self._settings.cors_origins)
         if self._settings.cors_origins:
             allow_origins(app, self._settings.cors_origins)
         return app
+
+    def _members(self, suffix: str) -> Workers:
+        return Workers(partial(members, self._connection, self._settings.app + suffix))
 
     # --- figures ---
 

@@ -123,6 +123,16 @@ class World(Entities, Protocol):
         """What was last done about an exception; None: nothing."""
         ...
 
+    def actions(self, after: Place | None) -> Iterator[ExceptionAction]:
+        """What was last done about each exception, the newest first; from the place `after` on."""
+        ...
+
+    def letter(self, letter_id: str) -> DeadLetter | None: ...
+
+    def noted_as(self, exception_id: str) -> tuple[int, str, dict[str, Any]] | None:
+        """The one of `noted` with this id."""
+        ...
+
     def dead_letters(self, after: Place | None = None) -> Iterator[DeadLetter]:
         """The newest first."""
         ...

@@ -95,6 +95,22 @@ def test_a_rush_grants_exactly_what_there_is(tmp_path, how):
     assert left(folder) == []
 
 
+def test_each_change_of_each_order_comes_to_a_receiver_that_fails(tmp_path):
+    folder = tmp_path / "drill"
+    drill = start(folder, "--down", "3", "--rate", "60", "--json", name="push")
+    try:
+        told, progress = drill.communicate(timeout=LIMIT_S)
+    finally:
+        drill.kill()
+    assert drill.returncode == 0, progress + told
+    found = json.loads(told)
+    assert (found["ok"], found["trouble"], found["missing"], found["unknown"]) == (True, [], 0, 0)
+    assert found["out_of_order"] == []
+    assert found["changes"] == found["delivered"] > 0
+    assert min(found["asked"].values()) > 0, "slow, 500 and 429 were all met with"
+    assert left(folder) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_drill_that_is_stopped_leaves_no_process(tmp_path, number):
     folder = tmp_path / "drill"

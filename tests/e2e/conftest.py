@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 from running import Running
 
 from springtide.app.settings import Settings
+from springtide.app.trade.generate import generate
+from springtide.app.trade.load import load
+from springtide.app.trade.spec import TradeSpec
 from springtide.app.up.stack import Stack
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -67,16 +72,30 @@ def opened(browser):
     assert wrong == []
 
 
+def settings_in(folder, **more):
+    """Small, open to whoever asks, on free ports."""
+    small = {"ingress_partitions": 2, "inbox_partitions": 2, "broker_heap_mb": 256}
+    return Settings(data_dir=folder, port=0, access="open", **small, **more)
+
+
 @pytest.fixture(scope="session")
 def running(tmp_path_factory):
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("springtide"),
-        port=0,
-        ingress_partitions=2,
-        inbox_partitions=2,
-        broker_heap_mb=256,
-        access="open",
-    )
-    with Stack(settings, 1, 1) as stack:
+    with Stack(settings_in(tmp_path_factory.mktemp("springtide")), 1, 1) as stack:
         stack.wait_until_ready()
         yield Running(stack)
+
+
+@pytest.fixture(scope="module")
+def trading(tmp_path_factory):
+    """What `springtide demo` gives a newcomer, in small: a sample trade that began now, with its exceptions, and
+    webhooks to this machine. Its own, since the trade moves time on for all."""
+    settings = settings_in(tmp_path_factory.mktemp("trading"), push_allow_inside=True)
+    start = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    trade = TradeSpec(skus=60, customers=50, orders=150, start=start, broken_share=0.02)
+    with Stack(settings, 1, 1, pushes=1) as stack:
+        stack.wait_until_ready()
+        loaded = asyncio.run(load(stack.connection, generate(trade), events_max=trade.opening_events + 2_000))
+        running = Running(stack)
+        running.until("/v1/orders/SO1-000001", lambda order: order["version"] > 3, "the trade is not applied")
+        assert loaded.events > 2_000
+        yield running

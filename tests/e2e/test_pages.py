@@ -16,6 +16,8 @@ PAGES = (
     "/orders",
     "/exceptions?open=shipments%2F0%2F17",
     "/kpis",
+    "/push",
+    "/push/sub_1",
     "/system",
     "/find?q=nobody",
 )
@@ -214,7 +216,7 @@ def test_each_page_says_the_same_without_javascript(server, opened, path):
     expect(page.locator("#pause")).to_be_hidden()
     if page.locator("details").count():
         page.locator("summary").first.click()
-        expect(page.locator("details").first.locator("table, ol").first).to_be_visible()
+        expect(page.locator("details").first.locator("table, ol, form").first).to_be_visible()
 
 
 def test_a_search_and_a_filter_without_javascript(server, opened):

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import ssl
 import subprocess
 import sys
@@ -83,7 +84,7 @@ async def at_work(broker, folder, **given):
 async def taken(client, key, path="/v1/orders"):
     """How long it took until the key was taken."""
     began = time.monotonic()
-    await client.until(path, lambda response, _: response.status != 401, headers=bearer(key))
+    await client.until(path, lambda response, _: response.status not in (401, 429), headers=bearer(key))
     return time.monotonic() - began
 
 
@@ -165,19 +166,136 @@ async def test_probes_are_open_and_metrics_are_for_this_machine_or_a_scope(broke
         assert (await client.get("/metrics", raw=True, headers=forwarded))[0].status == 200
 
 
-async def test_pages_are_opened_with_the_key_as_password(broker, tmp_path):
-    async with at_work(broker, tmp_path) as client:
+class Browser:
+    """Keeps cookies and follows nothing by itself."""
+
+    def __init__(self, session, port):
+        self._session = session
+        self._base = f"http://127.0.0.1:{port}"
+        self.page = ""
+
+    async def open(self, path, **headers):
+        asked = {"Accept": "text/html", **headers}
+        async with self._session.get(self._base + path, headers=asked, allow_redirects=False) as response:
+            self.page = await response.text()
+            return response
+
+    async def send(self, path, **form):
+        """The form of the page that was opened last."""
+        token = re.search(r'name="csrf-token" content="([\w-]+)"', self.page)[1]
+        headers = {"Accept": "text/html", "Origin": self._base}
+        async with self._session.post(
+            self._base + path, data={"csrf": token, **form}, headers=headers, allow_redirects=False
+        ) as response:
+            self.page = await response.text()
+            return response
+
+    async def sign_in(self, credential, there="/"):
+        await self.open("/login")
+        return await self.send("/login", credential=credential, next=there)
+
+
+@asynccontextmanager
+async def a_browser(client):
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        yield Browser(session, client.port)
+
+
+async def test_pages_are_opened_by_who_has_signed_in(broker, tmp_path):
+    async with at_work(broker, tmp_path) as client, a_browser(client) as browser:
         response, _ = await client.get("/orders", raw=True)
-        assert response.status == 401
-        assert "Basic" in response.headers["WWW-Authenticate"]
+        assert response.status == 401  # for what is no browser
+        key = await make(broker, "orders:read", name="<desk>")
+        await taken(client, key)
+        response = await browser.open("/orders?status=SHIPPED")
+        assert (response.status, response.headers["Location"]) == (
+            303,
+            "/login?next=%2Forders%3Fstatus%3DSHIPPED",
+        )
+        response = await browser.open(
+            "/orders", **{"HX-Request": "true", "HX-Current-URL": "http://x/orders?a=b"}
+        )
+        assert (response.status, response.headers["HX-Redirect"]) == (401, "/login?next=%2Forders%3Fa%3Db")
+
+        response = await browser.sign_in(key["key"], "/orders?status=SHIPPED")
+        assert (response.status, response.headers["Location"]) == (303, "/orders?status=SHIPPED")
+        told = response.headers["Set-Cookie"]
+        assert "Max-Age=43200" in told and "HttpOnly" in told and "SameSite=Strict" in told
+        assert (await browser.open("/orders")).status == 200
+        assert "&lt;desk&gt;" in browser.page
+        assert "reader" in browser.page
+        # what a page shows it asks for as who opened it, and its cookie is nothing to the API
+        assert (await browser.open("/v1/orders")).status == 401
+        assert (await browser.open("/exceptions")).status == 403
+        assert "exceptions:read" in browser.page
+        assert (await browser.open("/system")).status == 403
+        response = await browser.send("/exceptions/discard", id="inventory/0/0", reason="by hand")
+        assert response.status == 403
+
+        # any view takes it, until the key is revoked
+        settings = settings_in(tmp_path / "other", access="keys")
+        async with serving(settings, broker.bootstrap, index=1) as other:
+            await other.loaded()
+            there = Browser(browser._session, other.port)
+            assert (await there.open("/orders")).status == 200
+        await asyncio.to_thread(run_keys, broker, "revoke", key["id"])
+        await client.until(
+            "/v1/orders", lambda response, _: response.status in (401, 429), headers=bearer(key)
+        )
+        assert (await browser.open("/orders")).status == 303
+        assert (await browser.open("/login")).status == 200
+        assert "signed out" in browser.page
+
+
+async def test_who_signs_out_is_out(broker, tmp_path):
+    async with at_work(broker, tmp_path) as client, a_browser(client) as browser:
+        key = await make(broker, "operator")
+        await taken(client, key)
+        assert (await browser.sign_in(key["key"], "https://evil.example/")).headers["Location"] == "/"
+        assert (await browser.open("/")).status == 200
+        assert "operator" in browser.page
+        assert (await browser.open("/login?next=/orders")).headers["Location"] == "/orders"
+        await browser.open("/")
+        response = await browser.send("/logout")
+        assert (response.status, response.headers["Location"]) == (303, "/login")
+        assert (await browser.open("/")).status == 303
+
+
+async def test_a_token_opens_pages_for_as_long_as_it_is_good(broker, tmp_path):
+    issuer = Issuer()
+    async with (
+        issuer.open(),
+        at_work(broker, tmp_path, **issuer.settings()) as client,
+        a_browser(client) as browser,
+    ):
+        token = issuer.token(scope="operator", client_id="sso", exp=int(time.time()) + 600)
+        response = await browser.sign_in(token)
+        lasts_s = int(re.search(r"Max-Age=(\d+)", response.headers["Set-Cookie"])[1])
+        assert 560 <= lasts_s <= 630
+        assert (await browser.open("/exceptions")).status == 200
+        assert ">sso</b>" in browser.page
+        async with a_browser(client) as other:
+            assert (await other.sign_in(issuer.token(aud="payroll"))).status == 401
+            assert "another audience" in other.page
+            assert (await other.sign_in(issuer.token(scope="x" * 5_000))).status == 400
+
+
+async def test_who_shows_wrong_keys_again_and_again_has_to_wait(broker, tmp_path):
+    async with at_work(broker, tmp_path) as client, a_browser(client) as browser:
         key = await make(broker, "orders:read")
         await taken(client, key)
-        basic = {"Authorization": "Basic " + base64.b64encode(b"me:" + key["key"].encode()).decode()}
-        assert (await client.get("/orders", raw=True, headers=basic))[0].status == 200
-        # what a page shows it asks for as who opened it
-        response, page = await client.get("/exceptions", raw=True, headers=basic)
-        assert response.status == 403
-        assert b"exceptions:read" in page
+        while (response := (await client.get("/v1/orders", headers=bearer(new_key()[2])))[0]).status == 401:
+            pass
+        assert response.status == 429
+        assert 1 <= int(response.headers["Retry-After"]) <= 3
+        # a good key is not held up by them where programs ask
+        assert (await client.get("/v1/orders", headers=bearer(key)))[0].status == 200
+        # where people sign in nothing is looked at before it is time
+        while (response := await browser.sign_in(new_key()[2])).status == 401:
+            pass
+        assert response.status == 429
+        assert 1 <= int(response.headers["Retry-After"]) <= 3
+        assert "Too many" in browser.page
 
 
 # --- limits ---

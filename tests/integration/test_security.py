@@ -10,12 +10,13 @@ import pytest
 from described import check
 from issuer import Issuer
 from test_access import JSON, at_work, bearer, make, placed, taken, two_customers
-from test_view import BATCH, LIMIT_S, counted
+from test_view import BATCH, LIMIT_S
 
 from springtide.app.access.keys import new_key
 from springtide.app.broker.embedded import EmbeddedBroker
 from springtide.app.settings import Settings
 from springtide.app.view.operations import OPERATIONS
+from springtide.app.wiring import topic_specs
 
 
 @pytest.fixture(scope="module")
@@ -193,25 +194,38 @@ async def test_api8_it_is_closed_unless_it_is_opened(broker, tmp_path):
             response, _ = await client.get(path, raw=True, headers=headers)
             assert response.headers["X-Content-Type-Options"] == "nosniff"
             assert "Access-Control-Allow-Origin" not in response.headers
-        response, _ = await client.get("/docs", raw=True)
-        assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        for path in ("/docs", "/docs/topics"):
+            response, _ = await client.get(path, raw=True)
+            assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
         for path in ("/v1/atp/%00", "/v1/orders/%ff%fe", "/v1/orders?cursor=AAAA", "/v1/explain?order=%00"):
             response, problem = await client.get(path, headers=bearer(key))
             assert response.status in (400, 404), path
             assert "Traceback" not in str(problem)
-        # a browser's kept password can't be used by another site to write
+        # and a key is no password that a browser would keep and send along
         basic = "Basic " + base64.b64encode(b"me:" + key["key"].encode()).decode()
-        crossing = BATCH | {"Authorization": basic, "Sec-Fetch-Site": "cross-site"}
-        assert (await client.post("/v1/events", [counted("x", "tea", 1)], crossing))[0].status == 401
+        for path in ("/v1/orders", "/orders"):
+            assert (await client.get(path, headers={"Authorization": basic}))[0].status == 401
+
+
+async def test_pages_of_others_do_not_write_where_access_is_open(broker, tmp_path):
+    async with at_work(broker, tmp_path, access="open") as client:
+        path = "/v1/exceptions/inventory/0/0:replay"
+        for crossing in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+            response, problem = await client.post(path, b"", crossing)
+            assert (response.status, problem["type"].rpartition(":")[2]) == (403, "cross-origin")
+        assert (await client.post(path, b"", {}))[0].status != 403  # what is no browser says nothing
 
 
 async def test_api9_what_there_is_is_described_and_nothing_else_is_there(broker, tmp_path):
+    defaults = Settings()
     async with at_work(broker, tmp_path) as client:
         key = await make(broker, "*")
         await taken(client, key)
         _, described = await client.get("/openapi.json")
         there = {(method.upper(), path) for path, item in described["paths"].items() for method in item}
         assert {(operation.method, operation.path) for operation in OPERATIONS} <= there
+        _, topics = await client.get("/asyncapi.json")
+        assert {spec.name for spec in topic_specs(defaults)} <= topics["channels"].keys()
         for path in ("/v0/orders", "/v2/orders", "/v1/keys", "/v1/admin", "/debug", "/v1"):
             assert (await client.get(path, headers=bearer(key)))[0].status == 404
 

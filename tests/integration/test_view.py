@@ -62,6 +62,7 @@ class Client:
 
     def __init__(self, session, port):
         self._session = session
+        self.port = port
         self._base = f"http://127.0.0.1:{port}"
 
     async def get(self, path, *, raw=False, headers=None, **query):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -197,6 +198,57 @@ async def test_what_an_actor_failed_on_goes_the_way_of_its_event_again(settings,
         response, problem = await client.post(f"/v1/exceptions/{name}:replay", {}, JSON)
         assert (response.status, problem["type"].rpartition(":")[2]) == (409, "no-original")
         assert "message of another actor (Demand)" in problem["detail"]
+
+
+async def test_of_many_who_replay_a_letter_at_once_in_two_views_one_does(settings, broker, tmp_path):
+    async with (
+        at_work(settings, broker) as client,
+        serving(settings_in(tmp_path / "other"), broker.bootstrap, index=1) as other,
+    ):
+        await other.loaded()
+        # given letters that both views know
+        letters = {}
+        for n in range(6):
+            bad = event(f"w{n}", "inventory.adjusted", f"tea-w{n}", {"location": "BER"}, "wms/ber")
+            letters[n] = "inventory/{}/{}".format(*await put(broker, "inventory", f"tea-w{n}", bad))
+        for view in (client, other):
+            for name in letters.values():
+                await listed(view, name)
+
+        # when each is mended by two in either view at once, under four ids
+        async def replay(view, n, who):
+            mended = event(
+                f"w{n}-{who}", "inventory.adjusted", f"tea-w{n}", {"location": "BER", "delta": 1}, "wms/ber"
+            )
+            return await view.post(f"/v1/exceptions/{letters[n]}:replay", {"event": mended}, JSON)
+
+        tried = [(view, n, who) for n in letters for who, view in enumerate((client, other) * 2)]
+        told = await asyncio.gather(*(replay(*one) for one in tried))
+        # then one of the four has done it, the others are told who, and it counts once
+        by_letter = {
+            n: [answer for one, answer in zip(tried, told, strict=True) if one[1] == n] for n in letters
+        }
+        for n, answers in by_letter.items():
+            assert sorted(response.status for response, _ in answers) == [202, 409, 409, 409], answers
+            (done,) = [body for response, body in answers if response.status == 202]
+            others = [body for response, body in answers if response.status == 409]
+            assert {body["action"]["event_id"] for body in others} == {done["event_id"]}
+            for view in (client, other):
+                _, figure = await view.get(f"/v1/atp/tea-w{n}", min_position=done["position"])
+                assert figure["on_hand"] == 1
+        # and both views tell the same of it
+        for view in (client, other):
+            body = await view.until(
+                "/v1/exceptions/actions", lambda _, b: len(b["actions"]) >= len(letters), limit=500
+            )
+            newest = {one["id"]: one["event_id"] for one in body["actions"]}
+            assert {newest[letters[n]] for n in letters} <= {
+                f"w{n}-{who}" for n in letters for who in range(4)
+            }
+            first = await view.until("/v1/exceptions/actions", lambda _, b: b["actions"], limit=2)
+            _, second = await view.get("/v1/exceptions/actions", limit=2, cursor=first["cursor"])
+            names = [one["id"] for one in first["actions"] + second["actions"]]
+            assert names == [one["id"] for one in body["actions"][:4]]
 
 
 async def test_what_is_discarded_is_open_no_more(settings, broker):

@@ -18,8 +18,8 @@ from springtide.app.view import deeds, mending
 from springtide.app.view.contract import calls
 from springtide.app.view.contract.calls import CALLS
 from springtide.app.view.contract.openapi import routes_of
-from springtide.app.view.contract.pages import readable
-from springtide.app.view.operations import BY_ROUTE, OPEN, OPERATIONS, PAGES
+from springtide.app.view.contract.pages import DESCRIPTIONS, readable
+from springtide.app.view.operations import BY_ROUTE, OPEN, OPERATIONS, PAGE_DEEDS, PAGES
 from springtide.app.view.problems import Problem
 from springtide.app.view.questions import atp_stream, orders_stream, question
 from springtide.app.view.view import View
@@ -153,11 +153,12 @@ async def test_every_route_is_described_and_needs_a_scope_or_says_that_it_needs_
     assert of_the_api <= BY_ROUTE.keys(), "nobody could ask these with a key"
     assert of_the_api <= CALLS.keys(), "nobody could read of these"
     others = {path for method, path in routes - of_the_api if (method, path) not in BY_ROUTE}
-    assert others <= OPEN | PAGES.keys()
+    assert others <= OPEN | PAGES.keys() | PAGE_DEEDS.keys()
     assert {route for route in BY_ROUTE if route[1].startswith("/v1/")} == set(CALLS) - {
         ("GET", "/livez"),
         ("GET", "/readyz"),
         ("GET", "/metrics"),
+        *DESCRIPTIONS,
     }
 
 
@@ -210,4 +211,4 @@ def test_the_page_has_every_call_and_type_and_asks_for_nothing():
         assert operation.scope in html
     assert all(f'id="{name}"' in html for name in described()["components"]["schemas"])
     assert not re.search(r"<script|<img|<link|@import|url\(|src=", html)
-    assert set(re.findall(r'href="([^"#]+)', html)) == {"/openapi.json"}
+    assert set(re.findall(r'href="([^"#]+)', html)) == {"/openapi.json", "/docs/topics"}

@@ -210,7 +210,9 @@ def test_engine_names_each_metric() -> None:
 # --- links ---
 
 
-@pytest.mark.parametrize("path", [*PAGES, ROOT / "README.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [*PAGES, *sorted(DOCS.glob("quickstart/*.md")), ROOT / "README.md"], ids=lambda path: path.name
+)
 def test_relative_links_lead_somewhere(path: Path) -> None:
     dead = []
     for link in _LINK.findall(path.read_text()):

@@ -87,10 +87,33 @@ async def test_what_was_done_takes_an_exception_from_the_open_list_and_shows_it_
         assert kinds(first) == ["missing_field"]
         assert kinds(asked(f"limit=1&cursor={first['cursor']}")) == ["order_unknown"]
         # each is found by its id
-        assert shown.world.letter(ids["missing_field"]).code == "missing_field"  # type: ignore[union-attr]
-        assert shown.world.noted_as(ids["cancel_unknown_line"])["kind"] == "cancel_unknown_line"  # type: ignore[index]
-        assert shown.world.noted_as(ids["order_unknown"])["kind"] == "order_unknown"  # type: ignore[index]
-        assert shown.world.noted_as("nothing") is None
+        for kind, name in ids.items():
+            assert kinds(asked(f"id={name}&state=all")) == [kind]
+        assert kinds(asked(f"id={ids['cancel_unknown_line']}")) == []  # it is open no more
+        assert kinds(asked(f"id={ids['missing_field']}&order=O9")) == []
+        assert kinds(asked("id=nothing&state=all")) == []
+
+
+async def test_who_did_what_last_is_listed_the_newest_first() -> None:
+    # given three deeds, one of them about what was discarded before
+    async with Shown(simulated(trade())) as shown:
+        deeds = [("a", "discarded", 1), ("b", "discarded", 2), ("a", "replayed", 3), ("c", "discarded", 3)]
+        for name, action, second in deeds:
+            told = ExceptionAction(id=name, action=action, by="Ann", at=f"2026-03-03T06:00:0{second}Z")  # type: ignore[arg-type]
+            shown.follower.rows.put(actions.rows_of(told))  # type: ignore[union-attr]
+
+        def asked(query: str) -> Json:
+            return answer(f"/v1/exceptions/actions?{query}", shown.world)[1]
+
+        # then each exception is there once, page by page
+        first = asked("limit=2")
+        assert [(one["id"], one["action"]) for one in first["actions"]] == [
+            ("a", "replayed"),
+            ("c", "discarded"),
+        ]
+        second_page = asked(f"limit=2&cursor={first['cursor']}")
+        assert [one["id"] for one in second_page["actions"]] == ["b"]
+        assert second_page["cursor"] is None
 
 
 async def test_an_anomaly_that_is_no_more_is_found_no_more() -> None:

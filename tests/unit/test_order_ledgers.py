@@ -197,7 +197,15 @@ def test_a_revision_below_what_has_shipped_is_an_exception(order):
     assert order.ledger("1").shipped == 4
 
 
-def test_a_line_can_not_become_another_product(order):
+def test_a_line_that_becomes_another_product_asks_for_that_one(order):
+    order.fact("order.changed", changed(1, ("1", "pot", 4), ("2", "mug", 3)))
+    assert order.exceptions() == []
+    assert order.asked("tea").lines == ()
+    assert order.asked("pot").lines == (DemandLine("1", 4, None, {}, {}),)
+
+
+def test_a_line_of_which_a_warehouse_has_begun_does_not_become_another_product(order):
+    order.fact("shipment.released", step("s1", ("1", "tea", 1), location="A"))
     order.fact("order.changed", changed(1, ("1", "pot", 5), ("2", "mug", 3)))
     assert order.exceptions() == ["sku_changed"]
     assert order.order.lines["1"].sku == "tea"

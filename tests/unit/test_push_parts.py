@@ -6,13 +6,16 @@ import asyncio
 
 import pytest
 
+from springtide.agents.topics import SUBSCRIPTIONS
+from springtide.app.engine.memory_log import MemoryLog
 from springtide.app.push.address import Forbidden, Guarded, is_inside, refusal
 from springtide.app.push.cursor import matches
 from springtide.app.push.delivery import Meaning, meaning
 from springtide.app.push.pace import OPEN_AFTER, RETRY_MOST_S, Breaker, Bucket, retry_s
+from springtide.app.push.registry import Registry
 from springtide.app.push.signing import key_of, new_secret, signatures
 from springtide.codecs.letters import StatusChange
-from springtide.codecs.subscriptions import Filter, Secret
+from springtide.codecs.subscriptions import Filter, Replay, Secret, encode, replay_key
 
 
 def test_a_signature_is_that_of_the_published_example() -> None:
@@ -187,3 +190,21 @@ def test_a_filter_wants_what_is_in_each_of_its_lists() -> None:
     assert matches(Filter(status=("SHIPPED", "DELIVERED"), channel=("web",)), change)
     assert not matches(Filter(status=("SHIPPED",), channel=("b2b",)), change)
     assert not matches(Filter(customer_class=("gold",)), change)
+
+
+async def test_of_each_subscription_the_last_replays_are_known_and_no_more() -> None:
+    async def others_too(_: str) -> None:
+        await asyncio.sleep(0)
+
+    log = MemoryLog({SUBSCRIPTIONS: 1}, checkpoint=others_too)
+    for n in range(60):
+        replay = Replay(id=f"r{n:02}", subscription="busy", order_id="O", asked_ms=n)
+        log.put(SUBSCRIPTIONS, 0, replay_key(replay), encode(replay))
+    other = Replay(id="other", subscription="calm", order_id="O", asked_ms=0)
+    log.put(SUBSCRIPTIONS, 0, replay_key(other), encode(other))
+    registry = Registry(log)
+    following = asyncio.create_task(registry.run())
+    await asyncio.wait_for(registry.loaded.wait(), 5)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    assert list(registry.replays) == [*(f"r{n:02}" for n in range(10, 60)), "other"]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from springtide.app.settings import load
+from springtide.app.commands.up import opened
+from springtide.app.settings import Settings, load
 from springtide.app.up import examples
 from springtide.app.up.child import Child, Deaths, environment_of
 from springtide.app.up.demo import _after, _Told
@@ -168,8 +169,10 @@ def test_what_a_killed_run_left_behind_is_no_instance(tmp_path):
 
 def test_the_next_demo_goes_on_where_the_last_one_ended():
     # 1,400 events are some 100 orders, at 60 an hour 2 hours (rounded up), and 72 hours of rest.
-    spec = _after(_Told(seed=1, start="2026-03-02T06:00:00Z", events=1_400))
+    before = _Told(seed=1, start="2026-03-02T06:00:00Z", events=1_400)
+    spec = _after(before, now="2026-03-02T07:00:00Z")
     assert (spec.seed, spec.start, spec.opening) == (2, "2026-03-05T08:00:00Z", False)
+    assert _after(before, now="2026-03-09T07:00:00Z").start == "2026-03-09T07:00:00Z"
 
 
 def test_examples_say_what_to_put_in_when_nothing_is_there():
@@ -180,6 +183,24 @@ def test_examples_say_what_to_put_in_when_nothing_is_there():
         "      Access is open: whoever reaches this address may ask, without a key.",
         "      Nothing is in yet; `springtide load` writes a sample trade.",
     ]
+
+
+def test_examples_say_what_is_not_guarded():
+    told = examples.Examples("TEA", "O-1").lines("http://127.0.0.1:8080", push_inside=True)
+    assert told[-2:] == [
+        "      Access is open: whoever reaches this address may ask, without a key.",
+        "      Webhooks may go to this machine and its network, and by plain http.",
+    ]
+
+
+def test_a_demo_is_open_on_this_machine_alone_and_only_where_nothing_else_is_set(monkeypatch):
+    for name in ("ACCESS", "PUSH_ALLOW_INSIDE", "HOST"):
+        monkeypatch.delenv(f"SPRINGTIDE_{name}", raising=False)
+    here, elsewhere = opened(Settings()), opened(Settings(host="0.0.0.0"))
+    assert (here.access, here.push_allow_inside) == ("open", True)
+    assert (elsewhere.access, elsewhere.push_allow_inside) == ("keys", False)
+    told = opened(Settings(access="keys", push_allow_inside=False))
+    assert (told.access, told.push_allow_inside) == ("keys", False)
 
 
 def test_examples_say_how_to_make_a_key_where_one_is_needed():

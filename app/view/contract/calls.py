@@ -11,6 +11,7 @@ from springtide.app.view import batch, deeds, mending, subscriptions, whatif
 from springtide.app.view.contract import figures, orders, reports
 from springtide.app.view.contract.figures import Day, Instant, Method
 from springtide.app.view.contract.orders import Status
+from springtide.app.view.delivery import STANDINGS
 from springtide.app.view.parameters import LIMIT_DEFAULT, LIMIT_MAX, STALENESS_MAX_MS
 from springtide.app.view.questions import DIMENSIONS, FORMATS, STREAMED_MAX
 from springtide.codecs.facts import QTY_MAX
@@ -61,7 +62,8 @@ def _one_of(*words: str) -> Any:
 
 PARAMETERS: Final[Mapping[str, Parameter]] = {
     "as_of": Parameter(Instant, "Count what had occurred by then."),
-    "at": Parameter(Instant, "Prices in force then, or on that day; else now."),
+    "at": Parameter(str, "Prices in force then, an instant or a day; else now."),
+    "attention": Parameter(bool, "Whether they fail, have ended or have parked something."),
     "at_risk": Parameter(bool, "Whether the promise is at risk."),
     "atp": Parameter(_ID, "The SKU whose figures are to be explained."),
     "by": Parameter(Day, "What can be had by this day."),
@@ -72,6 +74,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
     "exclude_order": Parameter(_ID, "As if this order wanted nothing."),
     "format": Parameter(_one_of(*FORMATS), "JSON, or all of it as a file."),
     "from": Parameter(Day, "The first day."),
+    "id": Parameter(_ID, "The one of this name."),
     "kind": Parameter(_Words, "Exceptions of this kind."),
     "known_at": Parameter(Instant, "Count what had been recorded by then."),
     "limit": Parameter(_Limit, "Entries of a page."),
@@ -91,11 +94,13 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
     "order_id": Parameter(
         Annotated[list[_ID], Meta(min_length=1, max_length=STREAMED_MAX)], "Orders to follow.", many=True
     ),
+    "parked": Parameter(bool, "What is parked, and nothing else."),
     "process": Parameter(_Words, "Of this process: an ingress topic."),
     "qty": Parameter(Annotated[int, Meta(ge=1, le=QTY_MAX)], "Units wanted; answers `earliest`."),
     "region": Parameter(_ID, "Of this region."),
     "sku": Parameter(_ID, "Of this SKU."),
     "source": Parameter(_Words, "Of this source."),
+    "standing": Parameter(_one_of(*STANDINGS), "Those that stand so."),
     "state": Parameter(_one_of("open", "replayed", "discarded", "all"), "What was done; else open ones."),
     "status": Parameter(Status, "Orders in this status."),
     "to": Parameter(Day, "The last day, included."),
@@ -154,8 +159,9 @@ CALLS: Final[Mapping[tuple[str, str], Call]] = {
     ("POST", "/v1/whatif"): Call(reports.WhatIfAnswers, FRESH, whatif.WhatIfAsked),
     ("GET", "/v1/at-risk"): Call(orders.AtRisk, ("sku", "region", "channel", *PAGE)),
     ("GET", "/v1/exceptions"): Call(
-        orders.Exceptions, ("order", "kind", "what", "process", "source", "type", "state", *PAGE)
+        orders.Exceptions, ("id", "order", "kind", "what", "process", "source", "type", "state", *PAGE)
     ),
+    ("GET", "/v1/exceptions/actions"): Call(reports.Actions, PAGE),
     ("POST", "/v1/exceptions/{id}:replay"): Call(reports.Acted, body=ReplayAsked, status=202),
     ("POST", "/v1/exceptions/{id}:discard"): Call(reports.Acted, body=mending.DiscardAsked),
     ("POST", "/v1/exceptions:replay"): Call(reports.ActedOnMany, body=mending.ManyAsked, status=202),
@@ -187,20 +193,25 @@ CALLS: Final[Mapping[tuple[str, str], Call]] = {
         gives="text/event-stream",
         headers=("Last-Event-ID",),
     ),
-    ("GET", "/v1/subscriptions"): Call(reports.SubscriptionsShown),
+    ("GET", "/v1/subscriptions"): Call(
+        reports.SubscriptionsShown, ("standing", "attention", "cursor", "limit")
+    ),
     ("POST", "/v1/subscriptions"): Call(reports.SubscriptionShown, body=subscriptions.Wish, status=201),
     ("GET", "/v1/subscriptions/{id}"): Call(reports.SubscriptionShown),
     ("PUT", "/v1/subscriptions/{id}"): Call(reports.SubscriptionShown, body=subscriptions.Wish),
     ("DELETE", "/v1/subscriptions/{id}"): Call(None, status=204),
     ("POST", "/v1/subscriptions/{id}:replay"): Call(
         reports.ReplayTaken,
-        ("order_id", "from", "to"),
+        ("order_id", "from", "to", "parked"),
         status=202,
         own={"order_id": Parameter(_ID, "Changes of this order."), "from": INSTANTS, "to": INSTANTS},
     ),
+    ("POST", "/v1/subscriptions/{id}:retry"): Call(reports.SubscriptionShown, status=202),
     ("GET", "/livez"): Call(reports.Alive),
     ("GET", "/readyz"): Call(reports.Ready),
     ("GET", "/metrics"): Call(None, gives="text/plain"),
+    ("GET", "/openapi.json"): Call(dict[str, Any]),
+    ("GET", "/asyncapi.json"): Call(dict[str, Any]),
 }
 """(method, path) -> what it takes and gives."""
 

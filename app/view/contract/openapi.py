@@ -21,6 +21,8 @@ _PROBLEM: Final = "application/problem+json"
 _OPEN: Final = {
     ("GET", "/livez"): "Whether the process answers",
     ("GET", "/readyz"): "Whether every projection was read to its end",
+    ("GET", "/openapi.json"): "This description",
+    ("GET", "/asyncapi.json"): "The topics and webhooks, as AsyncAPI 3.0",
 }
 _TAGS: Final = (
     ("atp", "What there is to promise"),
@@ -39,6 +41,7 @@ _TAGS: Final = (
     ("stream", "Live streams"),
     ("subscriptions", "Webhooks"),
     ("probes", "Whether it works"),
+    ("descriptions", "What it says of itself"),
 )
 _FAILURES: Final = {
     400: "What is asked can't be taken; `errors` says where.",
@@ -71,7 +74,7 @@ def openapi(routes: Iterable[tuple[str, str]]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "Springtide",
-            "version": _version(),
+            "version": package_version(),
             "summary": "Available-to-promise and order status from event streams.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -219,7 +222,9 @@ def _header(name: str, schemas: _Schemas) -> dict[str, Any]:
 
 def _tag(path: str) -> str:
     parts = re.split(r"[/:]", path)
-    return parts[2] if parts[1] == "v1" else "probes"
+    if parts[1] == "v1":
+        return parts[2]
+    return "descriptions" if path.endswith(".json") else "probes"
 
 
 def _name(method: str, path: str) -> str:
@@ -233,7 +238,7 @@ def _scopes_told() -> str:
     return f"An API key (`sk_...`) or an OAuth 2 access token (JWT). Scopes:{scopes}\n\nSets of them:{sets}\n- `*`: all"
 
 
-def _version() -> str:
+def package_version() -> str:
     try:
         return version("springtide")
     except PackageNotFoundError:  # run from a tree that is not installed

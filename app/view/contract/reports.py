@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from springtide.app.view.contract.figures import Day, Decimal, Fresh, Instant
-from springtide.app.view.contract.orders import Action, Status
+from springtide.app.view.contract.orders import Action, Paged, Status
 from springtide.codecs.subscriptions import Filter
 
 
@@ -185,6 +185,16 @@ class Acted(Action, kw_only=True):
     position: str | None = None
 
 
+class ActionListed(Action, kw_only=True):
+    id: str
+
+
+class Actions(Paged, kw_only=True):
+    """What was last done about each exception, the newest first."""
+
+    actions: list[ActionListed]
+
+
 class ActedOnMany(Struct, kw_only=True):
     """For each exception what was done, or the problem that kept it open."""
 
@@ -208,11 +218,61 @@ class SubscriptionUpsert(Struct, kw_only=True):
     oauth: SubscriptionOAuth | None = None
 
 
+class DeliveryTrouble(Struct, kw_only=True):
+    why: str
+    at: Instant
+    failures: Annotated[int, Meta(description="In a row; 0: something was taken afterwards.")]
+    since: Annotated[Instant | None, Meta(description="Since when nothing was taken.")]
+    next_try_at: Instant | None
+
+
+class ParkedImpact(Struct, kw_only=True):
+    behind: Annotated[bool, Meta(description="Whether the receiver is wrong about the order by now.")]
+    over: Annotated[bool, Meta(description="Whether nothing of the order is to come any more.")]
+    status: Annotated[str | None, Meta(description="Of the order now.")]
+    units: int | None
+    consequence: str
+
+
+class Parked(Struct, kw_only=True):
+    order_id: str
+    version: int
+    status: str
+    previous: str | None
+    why: str
+    at: Instant
+    customer_id: str | None
+    channel: str | None
+    region: str | None
+    impact: ParkedImpact
+
+
+class ReplayShown(Struct, kw_only=True):
+    id: str
+    order_id: str | None
+    from_: Annotated[Instant | None, Meta(description="Changes written from then on.")] = field(name="from")
+    to: Instant | None
+    parked: bool
+    asked_at: Instant
+    done: bool
+
+
 class Delivery(Struct, kw_only=True):
+    standing: Literal["delivering", "failing", "broken", "paused", "ended"]
     told: int
+    per_s: Annotated[float, Meta(description="Changes taken, over the last ten seconds.")]
     coalesced: int
-    backlog_offsets: int
-    parked: list[dict[str, Any]]
+    backlog: Annotated[
+        int,
+        Meta(description="Changes to be told, at most: those not read yet are counted whatever the filter."),
+    ]
+    oldest_at: Annotated[Instant | None, Meta(description="When the oldest of them was written.")]
+    trouble: DeliveryTrouble | None
+    parked_total: int
+    parked: Annotated[
+        list[Parked] | None, Meta(description="By business impact, the first 100; not in lists.")
+    ] = None
+    replays: list[ReplayShown] | None = None
 
 
 class SubscriptionShown(Struct, kw_only=True):
@@ -238,6 +298,7 @@ class SubscriptionShown(Struct, kw_only=True):
 
 class SubscriptionsShown(Struct, kw_only=True):
     subscriptions: list[SubscriptionShown]
+    cursor: str | None
 
 
 class ReplayTaken(Struct, kw_only=True):

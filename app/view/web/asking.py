@@ -5,17 +5,29 @@ So a page says what the API says, to the letter, and shows nobody more than the 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
 import msgspec
-from aiohttp import web
-from multidict import CIMultiDict
+from aiohttp import StreamReader, web
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 _decode: Final = msgspec.json.Decoder().decode
-_CONDITIONS: Final = ("If-None-Match", "If-Modified-Since", "Range", "Accept-Encoding")
+_encode: Final = msgspec.json.Encoder().encode
+_OF_THE_PAGE: Final = (
+    "If-None-Match",
+    "If-Modified-Since",
+    "Range",
+    "Accept-Encoding",
+    "Content-Type",
+    "Content-Length",
+    "Content-Encoding",
+    "Transfer-Encoding",
+    "Expect",
+)
 
 
 class Answer(NamedTuple):
@@ -26,7 +38,7 @@ class Answer(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        return self.status == 200
+        return 200 <= self.status < 300
 
 
 NOTHING_THERE: Final = Answer(404, {"title": "Not answered by this version", "detail": ""})
@@ -34,19 +46,58 @@ NOTHING_THERE: Final = Answer(404, {"title": "Not answered by this version", "de
 
 async def ask(request: web.Request, target: str) -> Answer:
     """The answer to GET `target`, a path with its query, for who asked for the page."""
+    return await _answer(request, "GET", target, b"")
+
+
+async def tell(
+    request: web.Request, method: str, target: str, body: Mapping[str, Any] | None = None
+) -> Answer:
+    """The answer to `method` `target` with `body` as JSON, for who sent the page's form."""
+    return await _answer(request, method, target, b"" if body is None else _encode(body))
+
+
+async def _answer(request: web.Request, method: str, target: str, raw: bytes) -> Answer:
     headers = CIMultiDict(request.headers)
-    for name in _CONDITIONS:
+    for name in _OF_THE_PAGE:
         headers.popall(name, None)
-    asked = request.clone(method="GET", rel_url=URL(target, encoded=True), headers=headers)
-    response = await request.app._handle(asked)  # noqa: SLF001 - routes and middlewares have no public call
-    raw = getattr(response, "body", None)
+    if raw:
+        headers["Content-Type"] = "application/json"
+        headers["Content-Length"] = str(len(raw))
+    response = await request.app._handle(_inner(request, method, target, headers, raw))  # noqa: SLF001
+    answer = getattr(response, "body", None)
     try:
-        body = _decode(raw) if isinstance(raw, bytes) else None
+        body = _decode(answer) if isinstance(answer, bytes) else None
     except msgspec.DecodeError:
         body = None
     if isinstance(body, dict):
         return Answer(response.status, body)
-    return NOTHING_THERE
+    return NOTHING_THERE if response.status >= 300 else Answer(response.status, {})
+
+
+def _inner(
+    request: web.Request, method: str, target: str, headers: CIMultiDict[str], raw: bytes
+) -> web.Request:
+    """A request as if it had come beside this one. `Request.clone` makes none once a form was read."""
+    payload = StreamReader(request.protocol, len(raw) + 1, loop=asyncio.get_running_loop())
+    payload.feed_data(raw)
+    payload.feed_eof()
+    message = request._message._replace(  # noqa: SLF001 - routes and middlewares have no public call
+        method=method,
+        path=target,
+        url=URL(target, encoded=True),
+        headers=CIMultiDictProxy(headers),
+        raw_headers=tuple((name.encode(), value.encode()) for name, value in headers.items()),
+    )
+    return web.Request(
+        message,
+        payload,
+        request.protocol,
+        request.writer,
+        request.task,
+        asyncio.get_running_loop(),
+        client_max_size=max(len(raw), request._client_max_size),  # noqa: SLF001
+        state=request._state.copy(),  # noqa: SLF001
+    )
 
 
 def path(*parts: str, **query: str | None) -> str:

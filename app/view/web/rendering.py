@@ -13,7 +13,8 @@ import jinja2
 from aiohttp import web
 from markupsafe import Markup
 
-from springtide.app.view.web import charts, sentences, words
+from springtide.app.view.gate import CALLER, GATE
+from springtide.app.view.web import charts, guard, sentences, words
 from springtide.app.view.web.asking import path
 from springtide.app.view.web.pulse import Pulse
 
@@ -22,6 +23,12 @@ _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+_HEADERS: Final = {
+    "Content-Security-Policy": _POLICY,
+    "Referrer-Policy": "same-origin",  # with none at all a browser would not say which origin a form is of
+    "Cache-Control": "private, no-cache",
+    "Vary": "HX-Request, Accept-Encoding",
+}
 _LATE_MS: Final = 5_000
 
 
@@ -71,28 +78,13 @@ def page(
     status: int = 200,
     every_s: int = 0,
 ) -> web.Response:
-    env = aiohttp_jinja2.get_env(request.app)
-    found = env.get_template(template)
-    fresh, fresh_tone = _freshness(request, body or {})
-    whole = {
-        **context,
-        "title": title,
-        "page": template.removesuffix(".html"),
-        "fresh": fresh,
-        "fresh_tone": fresh_tone,
-        "every_s": every_s,
-        "here": request.rel_url.raw_path_qs,
-        "status": status,
-    }
+    found, whole = _made(request, template, title, context, body or {}, status, every_s)
     live = "".join(found.blocks["live"](found.new_context(whole)))
     tag = f'W/"{blake2b(live.encode(), digest_size=12).hexdigest()}"'
     headers = {
-        "Content-Security-Policy": _POLICY,
-        "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-cache",
-        "Vary": "HX-Request, Accept-Encoding",
-        "Springtide-Fresh": fresh,
-        "Springtide-Fresh-Tone": fresh_tone,
+        **_HEADERS,
+        "Springtide-Fresh": whole["fresh"],
+        "Springtide-Fresh-Tone": whole["fresh_tone"],
         "Springtide-Tag": tag,
     }
     if request.headers.get("HX-Request") == "true":
@@ -101,7 +93,45 @@ def page(
         if request.headers.get("Springtide-Have") == tag:
             return web.Response(status=304, headers=headers)
         return _html(live, 200, headers)
-    return _html(found.render({**whole, "tag": tag, "live": Markup(live)}), status, headers)  # noqa: S704
+    response = _html(found.render({**whole, "tag": tag, "live": Markup(live)}), status, headers)  # noqa: S704
+    guard.remember(request, response)
+    return response
+
+
+def fragment(request: web.Request, template: str, block: str, context: Mapping[str, Any]) -> web.Response:
+    """One block of a template, for a form of the page that is sent by htmx."""
+    found, whole = _made(request, template, "", context, {}, 200, 0)
+    return _html("".join(found.blocks[block](found.new_context(whole))), 200, {**_HEADERS})
+
+
+def _made(
+    request: web.Request,
+    template: str,
+    title: str,
+    context: Mapping[str, Any],
+    body: Mapping[str, Any],
+    status: int,
+    every_s: int,
+) -> tuple[jinja2.Template, dict[str, Any]]:
+    """A template, and all that it is filled with."""
+    fresh, fresh_tone = _freshness(request, body)
+    caller = request.get(CALLER)
+    is_open = GATE not in request.app
+    return aiohttp_jinja2.get_env(request.app).get_template(template), {
+        "csrf": guard.token_of(request),
+        "is_open": is_open,
+        "who": None if caller is None else caller.who,
+        "operator": is_open or (caller is not None and caller.is_operator),
+        "title": title,
+        "page": template.removesuffix(".html"),
+        "fresh": fresh,
+        "fresh_tone": fresh_tone,
+        "every_s": every_s,
+        "here": request.rel_url.raw_path_qs,
+        "method": request.method,
+        "status": status,
+        **context,
+    }
 
 
 def _html(text: str, status: int, headers: dict[str, str]) -> web.Response:

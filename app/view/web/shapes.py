@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from springtide.app.view.web.asking import path
+from springtide.app.view.web.asking import path, with_query
 from springtide.app.view.web.words import instant_of
 
 Row = Mapping[str, Any]
@@ -249,8 +249,36 @@ def exception(row: Row) -> dict[str, Any]:
         "weight": sum(len(ids) for ids in concerned.values()),
         "event": None if value is None else _text(value)[:VALUE_SHOWN_MAX],
         "event_cut": value is not None and len(_text(value)) > VALUE_SHOWN_MAX,
-        "base64": bool(row.get("value_base64")),
+        "text": _whole_event(value),
+        "action": action(row["action"]) if isinstance(row.get("action"), Mapping) else None,
     }
+
+
+def action(row: Row) -> dict[str, Any]:
+    """What somebody did about an exception; `id` where it is of a list."""
+    return {
+        "id": str(row.get("id", "")),
+        "href": path_to_exception(str(row.get("id", ""))),
+        "action": row.get("action"),
+        "by": row.get("by"),
+        "at": row.get("at"),
+        "reason": row.get("reason"),
+        "event_id": row.get("event_id"),
+        "mended": bool(row.get("mended")),
+    }
+
+
+def path_to_exception(name: str) -> str:
+    return with_query("/exceptions", {"open": name}) + "#opened"
+
+
+def _whole_event(value: Any) -> str:
+    """The event as text to be mended; empty where what is known of it is none: cut, in parts, or no JSON."""
+    try:
+        found = msgspec.json.decode(value) if isinstance(value, str) else None
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    return _text(value).strip() if isinstance(found, dict) and "specversion" in found else ""
 
 
 def _event_name(type_name: Any) -> str | None:
