@@ -62,10 +62,11 @@ def of_shipments(order: Order) -> dict[str, Reached]:
             elif taken_back is not None:
                 add(milestone_of(step), True, True, taken_back)
         for scan in shipment.scans:
+            gone = void or shipment.is_corrected(scan)
             if scan.is_exception:
-                add(f"carrier_exception({scan.status})", void, False, scan.stamp)
+                add(f"carrier_exception({scan.status})", gone, False, scan.stamp)
             elif scan.status not in UNTOLD_SCANS:
-                add(milestone_of(scan.status), void or shipment.is_corrected(scan), False, scan.stamp)
+                add(milestone_of(scan.status), gone, False, scan.stamp)
     return found
 
 

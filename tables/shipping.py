@@ -74,13 +74,11 @@ class Shipping(Wants, gc=False):
     def parcel_exception(self, d: f.ParcelException) -> None:
         self.moves = False
         shipment = self._shipment(d.shipment_id)
-        self._add_scan(
-            shipment,
-            Scan(
-                self.at_us, self.sequence, d.kind, self.event_id, "", d.detail, None, True, self.recorded_us
-            ),
+        scan = Scan(
+            self.at_us, self.sequence, d.kind, self.event_id, "", d.detail, None, True, self.recorded_us
         )
-        if shipment.voided is not None:
+        self._add_scan(shipment, scan)
+        if shipment.voided is not None or shipment.is_corrected(scan):
             self._recount()
         else:
             self.fact(f"carrier_exception({d.kind})")

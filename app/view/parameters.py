@@ -19,6 +19,7 @@ VALUE_MAX: Final = 256
 """Characters of a value, a position's aside."""
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 500
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 _INTEGER: Final = re.compile(r"\d{1,16}", re.ASCII)
 _OFFSET_AS_SPACE: Final = re.compile(r" (?=\d\d:?\d\d$)", re.ASCII)
@@ -108,6 +109,14 @@ def moment(found: Given, name: str) -> int | None:
     if not TIME_MIN_US <= at_us <= TIME_MAX_US:
         raise _not_a(name, text, "an instant of the years 1970 to 2200")
     return at_us
+
+
+def moment_or_day(found: Given, name: str) -> int | None:
+    """The same; a day is its start in UTC."""
+    text = found.get(name)
+    if text is None or not _DAY.fullmatch(text):
+        return moment(found, name)
+    return (day(found, name) or 0) * DAY_US
 
 
 def day(found: Given, name: str) -> int | None:
