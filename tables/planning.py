@@ -161,7 +161,9 @@ class Rooms:
             spare = list(map(sub, spare, self._kept_ahead(location, channel, lacks)))
         return spare
 
-    def _kept_ahead(self, location: str | None, channel: str, lacks: Lacks) -> list[int]:
+    def _kept_ahead(
+        self, location: str | None, channel: str, lacks: Lacks, seen: list[int] | None = None
+    ) -> list[int]:
         """Units that those before in rank lack of a location (None: of any) up to each day: no more than their
         channels see, nor than this one does, with all that is promised left to whom it was promised."""
         today, last = self.today(location), self.count - 1
@@ -176,7 +178,9 @@ class Rooms:
             if name != channel and self.head.fences:
                 up_to = list(map(min, up_to, self._seen(location, name)))
             found = list(map(add, found, up_to))
-        return list(map(min, found, self._seen(location, channel))) if any(found) else found
+        if not any(found):
+            return found
+        return list(map(min, found, self._seen(location, channel) if seen is None else seen))
 
     def _seen(self, location: str | None, channel: str) -> list[int]:
         """What is spare for a channel's next line, 0 where it is short."""
@@ -203,7 +207,9 @@ class Rooms:
         """What all locations leave a channel's line for each day once those before it in rank have what they
         lack; `safety`: with safety stock kept."""
         whole = self._in_sum(channel, without, lacks, safety)
-        return dated.look_ahead(list(map(sub, whole, self._kept_ahead(None, channel, lacks))))
+        plain = not without and not safety and all(place is None for _, place in lacks)
+        kept = self._kept_ahead(None, channel, lacks, whole if plain else None)
+        return dated.look_ahead(list(map(sub, whole, kept)))
 
     def least(self, location: str | None, channel: str, without: Sequence[Plan] = ()) -> int:
         """The least of `room`'s days, which is what may be taken today."""
