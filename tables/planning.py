@@ -176,7 +176,7 @@ class Rooms:
                 on[min(last, max(0, day - today))] += units
             up_to = list(accumulate(on))
             if name != channel and self.head.fences:
-                up_to = list(map(min, up_to, self._seen(location, name)))
+                up_to = list(map(min, up_to, dated.look_ahead(self._seen(location, name))))
             found = list(map(add, found, up_to))
         if not any(found):
             return found
@@ -334,15 +334,14 @@ class Rooms:
 
         begin = min(last, min(starts.values()) - first)
         used = dict.fromkeys([*line.cells, *(where for _, where, _ in line.plan)])
-        whole_first, bounds = self.today(None), []
-        if lacks:
-            units = self.by_rank(channel, lacks, beside, row.keeps_safety)
-            units = units[first - whole_first :]
+        late = first - self.today(None)
+        bounds = []
+        if lacks:  # only for the days that are within the horizon everywhere
+            units = self.by_rank(channel, lacks, beside, row.keeps_safety)[late:]
             bounds.append((list(rooms), units + [1 << 62] * (self.count - len(units))))
         if self.fenced(None):
             units = self.room(None, channel, beside)
-            units = units[first - whole_first :]
-            bounds.append((list(rooms), units + units[-1:] * (self.count - len(units))))
+            bounds.append((list(rooms), [units[min(last, i + late)] for i in range(self.count)]))
         found = dated.split(
             rooms,
             qty,
