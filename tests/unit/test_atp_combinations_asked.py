@@ -60,7 +60,10 @@ def test_figures_hang_together(asked: dict[str, Any]) -> None:
     story = eventful()
     body = ask(story, "A", **asked)
     assert body["on_hand"] == sum(body["buckets"].values())
-    assert (body["available"], body["shortage"]) == (max(0, body["available_now"]), max(0, -body["available_now"]))
+    assert (body["available"], body["shortage"]) == (
+        max(0, body["available_now"]),
+        max(0, -body["available_now"]),
+    )
     if asked["channel"] is None:
         by_definition = body["buckets"]["sellable"] - body["safety_stock"] - body["committed"]
         by_definition -= body["held"] + body["backordered"]
@@ -87,7 +90,9 @@ def test_explanations_sum_to_each_figure(sku: str, asked: dict[str, Any]) -> Non
     query = "".join(f"&{name}={asked[name]}" for name in ("location", "channel") if asked[name] is not None)
     found = story.ask(f"/v1/explain?atp={sku}{query}", asked["now"])["figures"]
     figures = {**body["buckets"], **{name: body[name] for name in found if name in body}}
-    assert {"on_hand", "committed", "held", "backordered", "available_now", "available", "shortage"} <= set(found)
+    assert {"on_hand", "committed", "held", "backordered", "available_now", "available", "shortage"} <= set(
+        found
+    )
     for name, told in found.items():
         assert told["value"] == figures[name], name
         assert sum(part["delta"] for part in told["contributions"]) == figures[name], name
