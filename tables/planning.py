@@ -242,7 +242,12 @@ class Rooms:
         return spare
 
     def _kept_ahead(
-        self, location: str | None, channel: str, lacks: Lacks, points: Sequence[int]
+        self,
+        location: str | None,
+        channel: str,
+        lacks: Lacks,
+        points: Sequence[int],
+        seen: list[int] | None = None,
     ) -> list[int]:
         """Units that those before in rank lack of a location (None: of any) up to each of such days: no more
         than their channels see, nor than this one does, with all that is promised left to whom it was promised."""
@@ -252,9 +257,11 @@ class Rooms:
                 continue
             up_to = self._up_to(self._on(location, [by_day]), points)
             if name != channel and self.head.fences:
-                up_to = list(map(min, up_to, self._seen(location, name, points)))
+                up_to = list(map(min, up_to, dated.look_ahead(self._seen(location, name, points))))
             found = list(map(add, found, up_to))
-        return list(map(min, found, self._seen(location, channel, points))) if any(found) else found
+        if not any(found):
+            return found
+        return list(map(min, found, self._seen(location, channel, points) if seen is None else seen))
 
     def _seen(self, location: str | None, channel: str, points: Sequence[int]) -> list[int]:
         """What is spare for a channel's next line, 0 where it is short."""
@@ -285,8 +292,9 @@ class Rooms:
         lack; `safety`: with safety stock kept."""
         points = self._points(None, lacks, without)
         whole = self._in_sum(channel, without, lacks, safety, points)
-        left = list(map(sub, whole, self._kept_ahead(None, channel, lacks, points)))
-        return self._each_day(points, dated.look_ahead(left))
+        plain = not without and not safety and all(place is None for _, place in lacks)
+        kept = self._kept_ahead(None, channel, lacks, points, whole if plain else None)
+        return self._each_day(points, dated.look_ahead(list(map(sub, whole, kept))))
 
     def least(self, location: str | None, channel: str, without: Sequence[Plan] = ()) -> int:
         """The least of `room`'s days, which is what may be taken today."""
@@ -407,15 +415,14 @@ class Rooms:
 
         begin = min(last, min(starts.values()) - first)
         used = dict.fromkeys([*line.cells, *(where for _, where, _ in line.plan)])
-        whole_first, bounds = self.today(None), []
-        if lacks:
-            units = self.by_rank(channel, lacks, beside, row.keeps_safety)
-            units = units[first - whole_first :]
+        late = first - self.today(None)
+        bounds = []
+        if lacks:  # only for the days that are within the horizon everywhere
+            units = self.by_rank(channel, lacks, beside, row.keeps_safety)[late:]
             bounds.append((list(rooms), units + [1 << 62] * (self.count - len(units))))
         if self.fenced(None):
             units = self.room(None, channel, beside)
-            units = units[first - whole_first :]
-            bounds.append((list(rooms), units + units[-1:] * (self.count - len(units))))
+            bounds.append((list(rooms), [units[min(last, i + late)] for i in range(self.count)]))
         found = dated.split(
             rooms,
             qty,

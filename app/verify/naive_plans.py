@@ -98,12 +98,14 @@ def kept_ahead(sku: NaiveSku, at: str | None, channel: str, lacks: Sequence[Lack
                 index = 0 if lack.day is None else max(0, lack.day - first)
                 for t in range(min(index, horizon - 1), horizon):
                     curve[t] += lack.units
-        seen = seen_by(sku, at, name)
-        found = [a + min(b, max(0, c)) for a, b, c in zip(found, curve, seen, strict=True)]
-    return [min(a, max(0, b)) for a, b in zip(found, seen_by(sku, at, channel), strict=True)]
+        if name != channel and sku.fences:
+            seen = look_ahead(spare_at(sku, at, name))
+            curve = [min(a, max(0, b)) for a, b in zip(curve, seen, strict=True)]
+        found = [a + b for a, b in zip(found, curve, strict=True)]
+    return [min(a, max(0, b)) for a, b in zip(found, spare_at(sku, at, channel), strict=True)]
 
 
-def seen_by(sku: NaiveSku, at: str | None, channel: str) -> Curve:
+def spare_at(sku: NaiveSku, at: str | None, channel: str) -> Curve:
     return in_sum(sku, channel) if at is None else spare(sku, at, channel)
 
 
