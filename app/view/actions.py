@@ -12,9 +12,10 @@ from springtide.codecs.records import Record
 ACTION = b"A"
 
 
-def entries(record: Record, before_us: int) -> tuple[Puts, int]:
-    """What is kept of a record of the actions' topic."""
-    return {ACTION + (record.key or b""): record.value}, before_us
+def entries(record: Record, before_us: int, found: Puts) -> int:
+    """Adds what is kept of a record of the actions' topic."""
+    found[ACTION + (record.key or b"")] = record.value
+    return before_us
 
 
 def action_of(rows: Rows, exception_id: str) -> ExceptionAction | None:
