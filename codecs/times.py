@@ -8,7 +8,8 @@ from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND_US = 1_000_000
-DAY_US = 86_400 * SECOND_US
+DAY_MS = 86_400_000
+DAY_US = DAY_MS * 1_000
 TIME_MIN_US = 0
 TIME_MAX_US = 7_258_118_400 * SECOND_US  # the year 2200
 

@@ -542,7 +542,7 @@ def _reached(order: Order) -> dict[str, dict[str, int]]:
             units = found.setdefault(step, {})
             for key, count in at.items():
                 units[key] = units.get(key, 0) + count
-    return {step: in_lines(order, units) for step, units in found.items()}
+    return {step: in_lines(order, units) for step, units in found.items()} if order.compound else found
 
 
 def _add(found: dict[str, Ledger], name: str, units: dict[str, int]) -> None:
