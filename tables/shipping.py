@@ -120,11 +120,14 @@ class Shipping(Wants, gc=False):
         known: dict[str, int] = getattr(shipment, step)
         stated: dict[str, int] = {}
         for part in lines:
-            line = self.order.lines.get(part.line_id)
-            key = part_key(line, part.line_id, part.sku)
-            if key == part.line_id and line is not None and line.sku != part.sku and not line.substitutes_ok:
-                self.refuse("shipped_other_sku", f"line {part.line_id} is {line.sku}, {step} says {part.sku}")
-            self.suspect = self.suspect or line is None
+            key = part.line_id
+            line = self.order.lines.get(key)
+            if line is None:
+                self.suspect = True
+            elif line.sku != part.sku:
+                key = part_key(line, part.line_id, part.sku)
+                if key == part.line_id and not line.substitutes_ok:
+                    self.refuse("shipped_other_sku", f"line {key} is {line.sku}, {step} says {part.sku}")
             stated[key] = stated.get(key, 0) + part.qty
             shipment.skus[key] = part.sku
         shipment.note(step, self.stamp)
@@ -132,7 +135,7 @@ class Shipping(Wants, gc=False):
             for line_id in stated:
                 first_us = shipment.shipped_at.get(line_id, self.at_us)
                 shipment.shipped_at[line_id] = min(first_us, self.at_us)
-        is_delivered = shipment.is_delivered
+        is_delivered = bool(shipment.scans) and shipment.is_delivered
         tell = step in _TELLING or is_delivered
         for line_id, units in stated.items():
             before = known.get(line_id, 0)
@@ -141,7 +144,8 @@ class Shipping(Wants, gc=False):
                     "restated_differently",
                     f"shipment {shipment.shipment_id}, line {line_id}: {step} {units}, before it was {before}",
                 )
-            known[line_id] = max(before, units)
+            if units > before:
+                known[line_id] = units
             tell = tell or units > shipment.released.get(line_id, 0)
         if tell:  # what is released or shipped is greater now, said or inferred
             self.touch_shipment(shipment)
