@@ -99,7 +99,8 @@ class OrderActor:
     # --- messages ---
 
     def _fact(self, work: Work, record: Record, fact: Fact) -> None:
-        self._advance(work, fact.time_us)
+        if fact.time_us > work.meta.time_us:
+            self._advance(work, fact.time_us)
         passage.saw_fact(work, fact.origin)
         if not work.is_new(fact.digest):
             work.count("duplicates")
