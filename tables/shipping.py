@@ -118,6 +118,7 @@ class Shipping(Wants, gc=False):
         """Units of a shipment's line at a step are stated once; the same again, by whatever event, is the same.
         Stated differently it is an exception, and the greater count stands, whichever came first."""
         known: dict[str, int] = getattr(shipment, step)
+        at_work = bool(shipment.released or shipment.picked or shipment.packed)
         stated: dict[str, int] = {}
         for part in lines:
             key = part.line_id
@@ -137,6 +138,8 @@ class Shipping(Wants, gc=False):
                 shipment.shipped_at[line_id] = min(first_us, self.at_us)
         is_delivered = bool(shipment.scans) and shipment.is_delivered
         tell = step in _TELLING or is_delivered
+        # That more of what is at work is picked or packed changes no status.
+        self.moves = tell or not at_work or self.order.compound
         for line_id, units in stated.items():
             before = known.get(line_id, 0)
             if before not in (0, units):

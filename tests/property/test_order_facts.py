@@ -287,6 +287,11 @@ def test_whatever_is_told_both_models_take_it_for_the_same(data):
 def what_must_be_of_any_order(order: Order) -> None:
     whole = total(order)
     assert 0 <= whole.cancelled <= whole.ordered
-    assert whole.delivered <= whole.shipped <= whole.packed <= whole.picked <= whole.released
+    of_lines = list(ledgers(order).values())
+    for q in of_lines:
+        assert q.delivered <= q.shipped <= q.packed <= q.picked <= q.released
+    assert whole.shipped == sum(q.shipped for q in of_lines)
+    assert whole.delivered == sum(q.delivered for q in of_lines)
+    assert bool(whole.released) == any(q.released for q in of_lines)
     for line in order.lines.values():
         assert 0 <= line.cancelled <= line.ordered
