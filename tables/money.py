@@ -8,7 +8,7 @@ from typing import Final
 DECIMALS: Final = 9
 """Most decimals that the event contract takes."""
 _ONE: Final = 10**DECIMALS
-_SCALE: Final = tuple(10 ** (DECIMALS - places) for places in range(DECIMALS + 1))
+_SCALE: Final[tuple[int, ...]] = tuple(10**places for places in range(DECIMALS, -1, -1))
 """Billionths of the last digit, by how many decimals there are."""
 _CENT: Final = _SCALE[2]
 
