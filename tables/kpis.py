@@ -187,10 +187,8 @@ def _is_whole(order: Order, quantities: dict[str, Ledger]) -> bool:
 
 
 def _reached(order: Order, name: str) -> int | None:
-    for milestone in order.milestones:
-        if milestone.name == name and not milestone.superseded:
-            return milestone.occurred_us
-    return None
+    milestone = order.milestones.get(name)
+    return None if milestone is None or milestone.superseded else milestone.occurred_us
 
 
 def ages(days: Iterable[tuple[int, int]], today: int) -> dict[str, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from springtide.tables.finance import Stamp
-from springtide.tables.order import STEPS, Milestone, Order
+from springtide.tables.order import STEPS, Order
 
 NAMES: Final = {"released": "released_to_warehouse", "attempted": "delivery_attempted"}
 """Milestones of steps and scans that have another name."""
@@ -72,10 +72,3 @@ def of_shipments(order: Order) -> dict[str, Reached]:
 
 def _occurred(stamp: Stamp) -> int:
     return stamp[0]
-
-
-def told(order: Order, name: str) -> Milestone | None:
-    for milestone in order.milestones:
-        if milestone.name == name:
-            return milestone
-    return None
