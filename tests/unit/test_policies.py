@@ -46,9 +46,9 @@ def test_a_closed_location_gives_nothing_new_and_stays_visible(tea):
     tea.demand("o2", 2)
     tea.fact(f.HoldPlaced(hold_id="h1", qty=1, ttl_s=60, owner="cart"))
     assert (tea.has("o1"), tea.has("o2"), tea.lacks("o2"), tea.figure("held")) == ({"A": 3}, {}, 2, 0)
-    assert tea.figures("on_hand", "committed", "backordered", "available_now") == (10, 3, 2, -2)
+    assert tea.figures("on_hand", "committed", "backordered", "available_now") == (0, 0, 2, -2)
     assert tea.atp()["curve"][0]["atp"] == -2
-    assert tea.figures("on_hand", "available_now", location="A") == (10, 7)
+    assert tea.figures("on_hand", "committed", "available_now", location="A") == (10, 3, 7)
     tea.fact(location("A", 1))
     assert tea.has("o2") == {"A": 2}
 
