@@ -257,11 +257,11 @@ class Rooms:
                 continue
             up_to = self._up_to(self._on(location, [by_day]), points)
             if name != channel and self.head.fences:
-                up_to = list(map(min, up_to, dated.look_ahead(self._seen(location, name, points))))
+                up_to = dated.takeable(up_to, self._seen(location, name, points))
             found = list(map(add, found, up_to))
         if not any(found):
             return found
-        return list(map(min, found, self._seen(location, channel, points) if seen is None else seen))
+        return dated.takeable(found, self._seen(location, channel, points) if seen is None else seen)
 
     def _seen(self, location: str | None, channel: str, points: Sequence[int]) -> list[int]:
         """What is spare for a channel's next line, 0 where it is short."""
