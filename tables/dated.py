@@ -36,8 +36,9 @@ def takeable(wanted: Sequence[int], spare: Sequence[int]) -> list[int]:
     promised: what is taken must be there on each later day too, but for units that are wanted no more by then,
     since they are promised for a day in between."""
     found: list[int] = []
-    for at, (units, most) in enumerate(zip(wanted, look_ahead(spare), strict=True)):
-        if units > most:
+    for at, (units, always) in enumerate(zip(wanted, look_ahead(spare), strict=True)):
+        most = always
+        if units > always:
             later = zip(spare[at:], wanted[at:], strict=True)
             most = min(there + max(0, units - still) for there, still in later)
         found.append(min(units, max(0, most)))
