@@ -38,6 +38,10 @@ unit *options:
 integration *options:
     uv run pytest tests/integration {{options}}
 
+# What the API says of itself against what it answers, for some minutes: just schemathesis 200
+schemathesis examples="100":
+    SCHEMATHESIS_EXAMPLES={{examples}} SCHEMATHESIS_PHASES=examples,coverage,fuzzing,stateful uv run pytest tests/integration/test_schemathesis.py
+
 # By the commands, as a user runs them
 e2e *options:
     uv run pytest tests/e2e {{options}}

@@ -35,6 +35,8 @@ class Key(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Only orders of these customers; none: of all."""
     channels: Names = ()
     """Only orders of these channels; none: of all."""
+    sources: Names = ()
+    """Only events of these sources may be written; none: of all."""
     created_ms: int
     expires_ms: int | None = None
     revoked_ms: int | None = None

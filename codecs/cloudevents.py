@@ -16,6 +16,7 @@ from springtide.codecs.facts import (
     FACT_BY_NAME,
     ID_FIELDS,
     INGRESS_TOPICS,
+    NO_CONTROL,
     CustomerUpserted,
     Data,
     FactType,
@@ -41,7 +42,7 @@ TYPE_SUFFIX: Final = ".v1"
 CORRELATION_MAX: Final = 256
 SEQUENCE_MAX: Final = (1 << 63) - 1
 
-SourceName = Annotated[str, Meta(min_length=1, max_length=256)]
+SourceName = Annotated[str, Meta(min_length=1, max_length=256), NO_CONTROL]
 
 
 class Refused(Exception):  # noqa: N818 - it is a verdict on an event, not an error of ours
@@ -192,8 +193,8 @@ def check(envelope: Envelope, topic: str | None, key: bytes | None, *, escaped: 
         raise Refused("not_json", "data", f"data is no JSON: {error}") from None
     if escaped:
         named_so = {"id": envelope.id, "source": envelope.source, "subject": envelope.subject}
-        _refuse_control_characters(named_so, "")
-        _refuse_control_characters(msgspec.to_builtins(data), "data")
+        refuse_control_characters(named_so, "")
+        refuse_control_characters(msgspec.to_builtins(data), "data")
     field = SUBJECT_FIELDS.get(type(data))
     if field is not None:
         named = getattr(data, field)
@@ -220,8 +221,9 @@ def check(envelope: Envelope, topic: str | None, key: bytes | None, *, escaped: 
     )
 
 
-def _refuse_control_characters(found: Any, path: str) -> None:
-    """JSON can smuggle control characters into ids by escapes alone, so only escaped texts come here."""
+def refuse_control_characters(found: Any, path: str) -> None:
+    """Refused for an id that holds one. JSON can smuggle them in by escapes alone, so only escaped texts need come
+    here."""
     if isinstance(found, dict):
         for name, value in found.items():
             place = f"{path}.{name}" if path else str(name)
@@ -229,10 +231,10 @@ def _refuse_control_characters(found: Any, path: str) -> None:
             for text in texts:
                 if name in ID_FIELDS and isinstance(text, str) and any(ord(mark) < 32 for mark in text):
                     raise Refused("out_of_range", place, f"{place} holds a control character")
-            _refuse_control_characters(value, place)
+            refuse_control_characters(value, place)
     elif isinstance(found, (list, tuple)):
         for value in found:
-            _refuse_control_characters(value, f"{path}[...]")
+            refuse_control_characters(value, f"{path}[...]")
 
 
 @lru_cache(maxsize=1_024)

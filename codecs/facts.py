@@ -6,7 +6,7 @@ days kept as text; money is a decimal string. Unknown fields are ignored here an
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -17,9 +17,10 @@ LINES_MAX = 1_000
 """Most lines in one order or shipment."""
 TTL_MAX_S = 366 * 86_400
 
-Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
-"""No control characters either, which `cloudevents.check` sees to: a pattern here would cost a regular
-expression for each id, twice on an event's way."""
+NO_CONTROL: Final = Meta(extra_json_schema={"pattern": r"^[^\x00-\x1f]*$"})
+Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128), NO_CONTROL]
+"""No control characters either, which `cloudevents.check` sees to: a pattern that is checked here would cost a
+regular expression for each id, twice on an event's way."""
 ID_FIELDS: frozenset[str] = frozenset(
     (
         *("order_id", "customer_id", "channel", "opportunity_id", "line_id", "sku", "location", "pool"),
@@ -34,7 +35,9 @@ QtyOrZero: TypeAlias = Annotated[int, Meta(ge=0, le=QTY_MAX)]
 Delta: TypeAlias = Annotated[int, Meta(ge=-QTY_MAX, le=QTY_MAX)]
 Ttl: TypeAlias = Annotated[int, Meta(ge=1, le=TTL_MAX_S)]
 Rank: TypeAlias = Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
-When: TypeAlias = Annotated[str, Meta(max_length=40, pattern=r"^\d{4}-\d\d-\d\d")]
+_A_DAY: Final = Meta(extra_json_schema={"anyOf": [{"format": "date"}, {"format": "date-time"}]})
+When: TypeAlias = Annotated[str, Meta(max_length=40, pattern=r"^\d{4}-\d\d-\d\d"), _A_DAY]
+"""A day, or an instant of it."""
 Money: TypeAlias = Annotated[str, Meta(max_length=40, pattern=r"^-?\d{1,30}(\.\d{1,9})?$")]
 Bucket: TypeAlias = Literal["sellable", "damaged", "quality_control", "reserved_other"]
 HoldReason: TypeAlias = Literal[

@@ -18,20 +18,23 @@ LIMIT_S = 60.0
 
 
 class Running:
-    """A stack and how to talk to it."""
+    """A stack and how to talk to it; `headers` go with each request."""
 
-    def __init__(self, stack):
+    def __init__(self, stack, headers=None):
         self.stack = stack
         self.url = stack.view_url
+        self._headers = headers or {}
 
     def get(self, path):
         """(status, body) of a GET."""
-        return self._ask(urllib.request.Request(self.url + path))
+        return self._ask(urllib.request.Request(self.url + path, headers=self._headers))
 
     def post(self, body, content_type="application/cloudevents+json", path="/v1/events"):
         """(status, body) of a POST of bytes."""
         return self._ask(
-            urllib.request.Request(self.url + path, data=body, headers={"Content-Type": content_type})
+            urllib.request.Request(
+                self.url + path, data=body, headers={"Content-Type": content_type} | self._headers
+            )
         )
 
     def tell(self, *events):

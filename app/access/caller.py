@@ -41,6 +41,8 @@ class Caller(NamedTuple):
     key: Key | None = None
     """The key by which it asks; None: a token, or nobody was asked for one."""
     expires_ms: int | None = None
+    sources: tuple[str, ...] = ()
+    """The sources whose events it may write; empty is no bound."""
 
     @property
     def who(self) -> str:

@@ -117,6 +117,7 @@ def _caller(key: Key) -> Caller:
         quota_per_day=key.quota_per_day,
         key=key,
         expires_ms=key.expires_ms,
+        sources=key.sources,
     )
 
 

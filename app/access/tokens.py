@@ -163,6 +163,7 @@ class Tokens:
             burst=settings.oauth_burst,
             quota_per_day=settings.oauth_quota_per_day,
             expires_ms=int((float(claims["exp"]) + LEEWAY_S) * 1_000),
+            sources=_bounds(claims, "sources"),
         )
 
 

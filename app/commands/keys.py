@@ -39,6 +39,10 @@ Customer = Annotated[
 Channel = Annotated[
     list[str] | None, typer.Option("--channel", metavar="NAME", help="Only orders of this one; repeat it.")
 ]
+Source = Annotated[
+    list[str] | None,
+    typer.Option("--source", metavar="NAME", help="Only events of this source may be written; repeat it."),
+]
 
 
 def create(
@@ -52,6 +56,7 @@ def create(
     expires: Expires = None,
     customer: Customer = None,
     channel: Channel = None,
+    source: Source = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key and show it, once: only its hash is kept."""
@@ -86,6 +91,7 @@ def create(
                 "quota_per_day": quota,
                 "customers": customer or [],
                 "channels": channel or [],
+                "sources": source or [],
                 "created_ms": now_ms,
                 "expires_ms": None if expires is None else _expiry_ms(expires, now_ms),
             },
@@ -220,6 +226,7 @@ def _body(key: Key, now_ms: int) -> dict[str, Any]:
         "quota_per_day": key.quota_per_day,
         "customers": list(key.customers),
         "channels": list(key.channels),
+        "sources": list(key.sources),
         "state": "revoked" if key.revoked_ms is not None else "expired" if expired else "active",
         "created_at": at(key.created_ms),
         "expires_at": at(key.expires_ms),
@@ -247,7 +254,7 @@ def _print_table(bodies: list[dict[str, Any]]) -> None:
             body["name"],
             body["partner"],
             " ".join(body["scopes"]),
-            " ".join((*body["customers"], *body["channels"])) or "-",
+            " ".join((*body["customers"], *body["channels"], *body["sources"])) or "-",
             f"{body['rate_per_s']:g}",
             "-" if quota is None else f"{quota:,}",
             body["state"],

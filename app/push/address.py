@@ -60,7 +60,10 @@ class Guarded(AbstractResolver):
 
 def refusal(url: str, *, allow_inside: bool) -> str | None:
     """Why a URL can't be a receiver's, as far as it shows without resolving its name; None if it can."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        return f"it is no URL: {error}"
     try:
         port = parts.port
     except ValueError:

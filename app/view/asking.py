@@ -11,6 +11,7 @@ from aiohttp import web
 
 from springtide.agents.topics import ATP, CUSTOMERS, ORDER_STATUS
 from springtide.app.settings import Settings
+from springtide.app.view.bodies import json_of
 from springtide.app.view.bounds import body_for
 from springtide.app.view.figures import matches
 from springtide.app.view.follower import Follower
@@ -34,7 +35,7 @@ from springtide.app.view.questions import (
     question,
 )
 from springtide.app.view.reports import Reports
-from springtide.app.view.responses import JSON, unsupported_content
+from springtide.app.view.responses import JSON
 from springtide.app.view.whatif import whatif_answer
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -82,9 +83,7 @@ class Asking:
 
     async def post_whatif(self, request: web.Request) -> web.Response:
         freshness = freshness_question(request.query.items())
-        if request.content_type != JSON:
-            raise unsupported_content(request.content_type, JSON)
-        raw = await request.read()
+        raw = await json_of(request)
         partitions = self._of(ATP, ORDER_STATUS, CUSTOMERS)
         if freshness.min_position:
             await self._caught_up(freshness, partitions)

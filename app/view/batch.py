@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
-from springtide.app.view.problems import Problem, bad_request
+from springtide.app.view.bodies import read_body
+from springtide.app.view.problems import Problem
 from springtide.app.view.questions import AtpQuestion, atp_question
 
 ITEMS_MAX: Final = 500
@@ -23,7 +25,7 @@ class Item(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class BatchAsked(msgspec.Struct, forbid_unknown_fields=True):
-    items: list[Item]
+    items: Annotated[list[Item], Meta(max_length=ITEMS_MAX)]
 
 
 _batch: Final = msgspec.json.Decoder(BatchAsked)
@@ -31,24 +33,8 @@ _batch: Final = msgspec.json.Decoder(BatchAsked)
 
 def read_items(body: bytes) -> list[Item]:
     """The items of a batch; Problem if the body is none."""
-    try:
-        batch = _batch.decode(body)
-    except msgspec.ValidationError as error:
-        reason, _, path = str(error).partition(" - at `$")
-        raise bad_request(
-            f'The batch can\'t be taken: {error}. Send {{"items": [{{"sku": ...}}]}}.',
-            path.strip("`").lstrip("."),
-            reason,
-        ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise bad_request(f"The body is no JSON: {error}.", "", str(error)) from None
-    if len(batch.items) > ITEMS_MAX:
-        raise bad_request(
-            f"The batch has {len(batch.items)} items; ask for at most {ITEMS_MAX} at once.",
-            "items",
-            f"more than {ITEMS_MAX}",
-        )
-    return batch.items
+    asked: BatchAsked = read_body(_batch, body)
+    return asked.items
 
 
 def question(item: Item) -> AtpQuestion | Problem:

@@ -15,6 +15,7 @@ from springtide.agents.topics import ATP, INBOX_ORDER, ORDER_STATUS
 from springtide.app.access.caller import NO_BOUND, Bound
 from springtide.app.settings import Settings
 from springtide.app.view import history
+from springtide.app.view.bodies import read_body
 from springtide.app.view.bounds import checked_channel, checked_order, checked_owner
 from springtide.app.view.follower import Follower
 from springtide.app.view.intake import Intake
@@ -23,6 +24,7 @@ from springtide.app.view.positions import token
 from springtide.app.view.problems import Problem, bad_request, shown
 from springtide.app.view.submission import ONE, Posted
 from springtide.app.view.whatif import WhatIf
+from springtide.codecs.cloudevents import Refused, refuse_control_characters
 from springtide.codecs.facts import Id, Lines, Qty, Rank, Sourcing, Text, Ttl
 from springtide.codecs.messages import PromiseAsked, encode
 from springtide.codecs.records import partition_for
@@ -33,6 +35,7 @@ from springtide.tables.sku import Head, Hold, PastHold
 
 WAIT_S: Final = 5.0
 KEPT_S: Final = 24 * 3_600
+KEY_MAX: Final = 128
 SOURCE: Final = "storefront/api"
 NOWHERE: Final = (0, 0, -1)
 
@@ -133,7 +136,7 @@ class Deeds:
 
     async def act(self, hold_id: str, deed: str, raw: bytes, bound: Bound = NO_BOUND) -> dict[str, Any]:
         """Extends, releases or converts a hold; what became of it. Problem if it is over already."""
-        asked = read_body(_deeds[deed], raw or b"{}")
+        asked = read_body(_deeds[deed], raw)
         world = self._world()
         sku = asked.sku
         if sku is None:
@@ -227,20 +230,26 @@ class Deeds:
         self, raw: bytes, key: str | None, bound: Bound = NO_BOUND, partner: str = ""
     ) -> dict[str, Any]:
         """What can be promised for a basket, line by line; kept for 24 h unless it is a dry run."""
+        if key is not None and not 1 <= len(key) <= KEY_MAX:
+            raise bad_request(
+                f"The header Idempotency-Key has {len(key)} characters; it has 1 to {KEY_MAX}. The same key again is "
+                "the same promise.",
+                "Idempotency-Key",
+                f"not 1 to {KEY_MAX} characters",
+            )
         wanted = read_body(_promise, raw)
         _check_lines(wanted.lines)
+        try:
+            refuse_control_characters(msgspec.to_builtins(wanted), "")
+        except Refused as refused:
+            raise bad_request(f"{refused.reason}.", refused.field, refused.reason) from None
         checked_channel(wanted.channel, bound)
         if wanted.order_id is not None:
             checked_order(self._world(), wanted.order_id, bound)
         if wanted.dry_run:
             return self._dry_run(wanted)
-        if key is None or not 1 <= len(key) <= 128:
-            raise bad_request(
-                "A promise is kept, so it needs a header Idempotency-Key of 1 to 128 characters: the same key again "
-                "is the same promise. To ask without keeping, set dry_run.",
-                "Idempotency-Key",
-                "missing or too long",
-            )
+        if key is None:
+            key = f"once-{uuid4()}"
         if partner:  # one partner's key is never another's
             key = f"{partner}/{key}"
         name = (wanted.order_id or "promise-" + blake2b(key.encode(), digest_size=12).hexdigest()).encode()
@@ -331,16 +340,6 @@ def _asked(wanted: PromiseWanted, key: str, now_us: int) -> PromiseAsked:
         wanted.sourcing,
         wanted.priority,
     )
-
-
-def read_body(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
-    try:
-        return decoder.decode(raw)
-    except msgspec.ValidationError as error:
-        reason, _, path = str(error).partition(" - at `$")
-        raise bad_request(f"The body can't be taken: {error}.", path.strip("`").lstrip("."), reason) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise bad_request(f"The body is no JSON: {error}.", "", str(error)) from None
 
 
 def _refused(kind: str, why: str, left: int, position: str) -> Problem:

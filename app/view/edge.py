@@ -13,13 +13,17 @@ from aiohttp.typedefs import Handler
 
 from springtide.app.view.problems import Problem
 
-TARGET_CHARS_MAX: Final = 12_288
-"""Of a path with its query: a position of the largest size, and room beside it."""
+TARGET_CHARS_MAX: Final = 32_768
+"""Of a path with its query. A position of the largest size, each of its characters quoted, is 25,000."""
 HEADERS_MAX: Final = 64
 HEADER_BYTES_MAX: Final = 16_384
 """Of all headers together."""
-LINE_BYTES_MAX: Final = 32_768
-"""Of the first line or one header: the server itself refuses more, before any handler."""
+LINE_BYTES_MAX: Final = 131_072
+"""Of the first line,"""
+FIELD_BYTES_MAX: Final = 32_768
+"""or of one header: the server itself refuses more, before any handler."""
+SERVER: Final = "springtide"
+"""What a view calls itself: of which version it is, and by what library it answers, is nobody's business."""
 COMPRESSED_FROM_BYTES: Final = 1_024
 _COMPRESSED: Final = ("application/json", "application/problem+json", "text/plain", "text/html")
 _GZIP: Final = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)

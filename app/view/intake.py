@@ -142,7 +142,8 @@ async def _transact(producer: AIOKafkaProducer, group: Sequence[_Waiting]) -> li
 def _positions(group: Sequence[_Waiting], offsets: Sequence[int]) -> list[dict[str, int]]:
     of_each = iter(offsets)
     return [
-        {f"{topic}/{partition}": next(of_each) for (topic, partition), _, _ in posted} for posted, _ in group
+        {f"{topic}/{partition}": next(of_each) for topic, partition in (event.place for event in posted)}
+        for posted, _ in group
     ]
 
 

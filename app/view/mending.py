@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic, time
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from aiohttp import web
@@ -18,18 +18,18 @@ from msgspec import Meta
 
 from springtide.app.access.caller import ANYONE
 from springtide.app.view.actions import rows_of
-from springtide.app.view.deeds import read_body
+from springtide.app.view.bodies import json_of, read_body
 from springtide.app.view.exceptions import action_body, exceptions_answer
 from springtide.app.view.gate import caller_of
 from springtide.app.view.keeping import Keeping
 from springtide.app.view.live import LiveWorld
 from springtide.app.view.one_writer import Done, OneWriter
 from springtide.app.view.originals import Originals, under_new_id
-from springtide.app.view.parameters import LIMIT_MAX, given
+from springtide.app.view.parameters import CURSOR_MAX, CURSOR_PATTERN, LIMIT_MAX, VALUE_MAX
 from springtide.app.view.positions import token
-from springtide.app.view.problems import Problem, bad_request, shown
-from springtide.app.view.questions import EXCEPTION_FILTERS, exceptions_question
-from springtide.app.view.responses import JSON, json_response, unsupported_content
+from springtide.app.view.problems import Problem, shown
+from springtide.app.view.questions import exceptions_question
+from springtide.app.view.responses import json_response
 from springtide.app.view.submission import ONE, Posted
 from springtide.codecs.actions import ExceptionAction
 from springtide.codecs.times import SECOND_US, rfc3339
@@ -38,6 +38,8 @@ BULK_S_MAX: Final = 60.0
 """So long one replay of many may take; what it leaves, the next one goes on with."""
 RATE_MAX: Final = 1_000.0
 Reason = Annotated[str, Meta(min_length=1, max_length=1_000)]
+Value = Annotated[str, Meta(min_length=1, max_length=VALUE_MAX)]
+Cursor = Annotated[str, Meta(max_length=CURSOR_MAX, pattern=CURSOR_PATTERN)]
 
 
 class ReplayAsked(msgspec.Struct, forbid_unknown_fields=True):
@@ -54,14 +56,32 @@ class DiscardAsked(msgspec.Struct, forbid_unknown_fields=True):
     reason: Reason
 
 
-class ManyAsked(msgspec.Struct, forbid_unknown_fields=True):
-    """`POST /v1/exceptions:replay` and `:discard`; `rate_per_s` counts for replays."""
+class Filter(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Parameters of the list of exceptions."""
 
-    filter: dict[str, str]
+    order: Value | None = None
+    kind: Value | None = None
+    what: Literal["dead_letter", "anomaly", "waiting"] | None = None
+    process: Value | None = None
+    source: Value | None = None
+    type: Value | None = None
+
+
+class ReplayManyAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """`POST /v1/exceptions:replay`. At a rate at which `limit` takes longer than a request may, it is fewer, and
+    `cursor` leads on."""
+
+    filter: Filter
     limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 100
     rate_per_s: Annotated[float, Meta(gt=0, le=RATE_MAX)] = 20.0
     reason: Reason | None = None
-    cursor: str | None = None
+    cursor: Cursor | None = None
+
+
+class DiscardManyAsked(ReplayManyAsked, kw_only=True):
+    """`POST /v1/exceptions:discard`: the same with a reason. All are discarded at once, whatever the rate."""
+
+    reason: Reason
 
 
 class _Named(msgspec.Struct):
@@ -72,7 +92,8 @@ class _Named(msgspec.Struct):
 _name_of: Final = msgspec.json.Decoder(_Named).decode
 _replay: Final = msgspec.json.Decoder(ReplayAsked)
 _discard: Final = msgspec.json.Decoder(DiscardAsked)
-_many: Final = msgspec.json.Decoder(ManyAsked)
+_replay_many: Final = msgspec.json.Decoder(ReplayManyAsked)
+_discard_many: Final = msgspec.json.Decoder(DiscardManyAsked)
 
 
 class Mending:
@@ -84,7 +105,7 @@ class Mending:
         writer: OneWriter,
         originals: Originals,
         world: Callable[[], LiveWorld],
-        read: Callable[[str, bytes], Awaitable[list[Posted]]],
+        read: Callable[[str, bytes, tuple[str, ...]], Awaitable[list[Posted]]],
     ) -> None:
         self._keeping = keeping
         self._writer = writer
@@ -106,21 +127,22 @@ class Mending:
     # --- one ---
 
     async def post_replay(self, request: web.Request) -> web.Response:
-        asked: ReplayAsked = read_body(_replay, await _json(request) or b"{}")
+        asked: ReplayAsked = read_body(_replay, await json_of(request, optional=True))
         event = bytes(asked.event) or None
         await self._keeping.settled()
-        action = await self._do_replay(request.match_info["id"], event, asked.reason, _name(request))
+        by, sources = _name(request), caller_of(request).sources
+        action = await self._do_replay(request.match_info["id"], event, asked.reason, by, sources)
         return json_response(_told(action), 202)
 
     async def post_discard(self, request: web.Request) -> web.Response:
-        asked: DiscardAsked = read_body(_discard, await _json(request) or b"{}")
+        asked: DiscardAsked = read_body(_discard, await json_of(request))
         await self._keeping.settled()
         return json_response(
             _told(await self._do_discard(request.match_info["id"], asked.reason, _name(request)))
         )
 
     async def _do_replay(
-        self, name: str, event: bytes | None, reason: str | None, by: str
+        self, name: str, event: bytes | None, reason: str | None, by: str, sources: tuple[str, ...]
     ) -> ExceptionAction:
         """1. Find what is to be applied. 2. Check it as any event. 3. Write it with the record."""
         # 1
@@ -140,7 +162,7 @@ class Mending:
         raw = under_new_id(await self._originals.of(letter) if event is None else event, letter)
         # 2
         try:
-            posted = await self._read(ONE, raw)
+            posted = await self._read(ONE, raw, sources)
         except Problem as problem:
             if event is not None or problem.kind not in ("invalid-event", "too-large"):
                 raise
@@ -191,24 +213,18 @@ class Mending:
 
     async def post_replay_many(self, request: web.Request) -> web.Response:
         """One after the other, at the rate that is asked for; what fails stays open, and says why."""
-        asked: ManyAsked = read_body(_many, await _json(request) or b"{}")
-        if asked.limit / asked.rate_per_s > BULK_S_MAX:
-            raise bad_request(
-                f"{asked.limit} at {asked.rate_per_s:g} a second take longer than {BULK_S_MAX:g} s. Ask for fewer, "
-                "and again for the rest.",
-                "limit",
-                "too many for this rate",
-            )
-        by = _name(request)
+        asked: ReplayManyAsked = read_body(_replay_many, await json_of(request))
+        limit = max(1, min(asked.limit, int(asked.rate_per_s * BULK_S_MAX)))
+        by, sources = _name(request), caller_of(request).sources
         results: list[dict[str, Any]] = []
         positions: dict[str, int] = {}
         async with self._alone():
-            names, cursor = await self._page(asked, asked.filter | {"what": "dead_letter"})
+            names, cursor = await self._page(asked, limit, what="dead_letter")
             began_s = monotonic()
             for number, name in enumerate(names):
                 await asyncio.sleep(max(0.0, began_s + number / asked.rate_per_s - monotonic()))
                 try:
-                    action = await self._do_replay(name, None, asked.reason, by)
+                    action = await self._do_replay(name, None, asked.reason, by, sources)
                 except Problem as problem:
                     results.append({"id": name, "problem": problem.body(request.path)})
                 else:
@@ -222,11 +238,9 @@ class Mending:
 
     async def post_discard_many(self, request: web.Request) -> web.Response:
         """All at once, or none."""
-        asked: ManyAsked = read_body(_many, await _json(request) or b"{}")
-        if asked.reason is None:
-            raise bad_request("Say why they are discarded, as `reason`.", "reason", "missing")
+        asked: DiscardManyAsked = read_body(_discard_many, await json_of(request))
         async with self._alone():
-            names, cursor = await self._page(asked, asked.filter)
+            names, cursor = await self._page(asked, asked.limit)
             at, by, reason = _now(), _name(request), asked.reason
 
             def choose(done: Done) -> Sequence[ExceptionAction]:
@@ -254,11 +268,11 @@ class Mending:
         async with self._many_at_work:
             yield
 
-    async def _page(self, asked: ManyAsked, wanted: dict[str, str]) -> tuple[list[str], str | None]:
+    async def _page(self, asked: ReplayManyAsked, limit: int, **wanted: str) -> tuple[list[str], str | None]:
         """Ids of the newest open exceptions that are as wanted, and what leads on to older ones."""
-        given(asked.filter.items(), EXCEPTION_FILTERS)
         cursor = {} if asked.cursor is None else {"cursor": asked.cursor}
-        question = exceptions_question(wanted | {"limit": str(asked.limit)} | cursor)
+        filters = msgspec.to_builtins(asked.filter)
+        question = exceptions_question(filters | wanted | {"limit": str(limit)} | cursor)
         await self._keeping.settled()
         body = exceptions_answer(self._world(), question)
         return [entry["id"] for entry in body["exceptions"]], body["cursor"]
@@ -290,14 +304,6 @@ def _name(request: web.Request) -> str:
     """Who asks, as it is kept."""
     caller = caller_of(request)
     return "anonymous" if caller is ANYONE else caller.who
-
-
-async def _json(request: web.Request) -> bytes:
-    if not request.can_read_body:
-        return b""
-    if request.content_type != JSON:
-        raise unsupported_content(request.content_type, JSON)
-    return await request.read()
 
 
 def _now() -> str:

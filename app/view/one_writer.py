@@ -130,7 +130,7 @@ class OneWriter:
         offsets = await sent_offsets(await send(producer, posted))
         positions = {
             f"{topic}/{partition}": offset
-            for ((topic, partition), _, _), offset in zip(posted, offsets, strict=True)
+            for (topic, partition), offset in zip((event.place for event in posted), offsets, strict=True)
         }
         # 3
         done = [msgspec.structs.replace(action, positions=positions) for action in actions]

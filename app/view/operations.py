@@ -48,8 +48,6 @@ OPERATIONS: Final = (
     Operation(
         "POST", "/v1/exceptions/{id}:discard", scopes.EXCEPTIONS_WRITE, "Discard an exception", bound=False
     ),
-    Operation("POST", "/v1/exceptions:replay", scopes.EXCEPTIONS_WRITE, "Apply many again", bound=False),
-    Operation("POST", "/v1/exceptions:discard", scopes.EXCEPTIONS_WRITE, "Discard many", bound=False),
     Operation(
         "POST", "/v1/exceptions:replay", scopes.EXCEPTIONS_WRITE, "Apply many exceptions again", bound=False
     ),
@@ -61,7 +59,6 @@ OPERATIONS: Final = (
     Operation(
         "GET", "/v1/finance/reconciliation", scopes.FINANCE_READ, "A month's shipments against its invoices"
     ),
-    Operation("GET", "/v1/finance/reconciliation", scopes.FINANCE_READ, "What was billed of a month"),
     Operation("GET", "/v1/credit/{customer_id}", scopes.CREDIT_READ, "What a customer may order on credit"),
     Operation("GET", "/v1/prices/{sku}", scopes.PRICES_READ, "Prices of a SKU"),
     Operation("POST", "/v1/events", scopes.EVENTS_WRITE, "Post events", bound=False),

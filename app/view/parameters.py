@@ -9,19 +9,26 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from springtide.app.view.positions import parse
+from springtide.app.view.positions import TOKEN_MAX, parse
 from springtide.app.view.problems import bad_request, shown
 from springtide.codecs.facts import QTY_MAX
 from springtide.codecs.times import DAY_US, TIME_MAX_US, TIME_MIN_US, day_start, instant
 
 STALENESS_MAX_MS: Final = 366 * 86_400_000
 VALUE_MAX: Final = 256
-"""Characters of a value, a position's aside."""
+"""Characters of a value, a position's and a cursor's aside."""
+CURSOR_MAX: Final = 2_048
+"""An id of 256 characters of the longest kind, quoted, and a number."""
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 500
-_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-_MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
-_INTEGER: Final = re.compile(r"\d{1,16}", re.ASCII)
+_MONTH: Final = re.compile(r"(19[789][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])")
+MONTH_PATTERN: Final = f"^{_MONTH.pattern}$"
+_CURSOR: Final = re.compile(r"(-?[0-9]{1,18})\.((?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2,3})?)")
+CURSOR_PATTERN: Final = f"^{_CURSOR.pattern}$"
+_INTEGER: Final = re.compile(r"[0-9]{1,16}")
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DAY_LAST: Final = TIME_MAX_US // DAY_US - 1
 _OFFSET_AS_SPACE: Final = re.compile(r" (?=\d\d:?\d\d$)", re.ASCII)
 
 Given: TypeAlias = Mapping[str, str]
@@ -80,9 +87,10 @@ def given(pairs: Iterable[tuple[str, str]], known: tuple[str, ...]) -> dict[str,
             raise bad_request(f"'{name}' is given twice; give it once.", name, "given twice")
         if not value:
             raise bad_request(f"'{name}' is empty; give it a value or leave it out.", name, "empty")
-        if len(value) > VALUE_MAX and name != "min_position":
+        most = _LONGER.get(name, VALUE_MAX)
+        if len(value) > most:
             raise bad_request(
-                f"'{name}' has {len(value)} characters, at most {VALUE_MAX} are taken.", name, "too long"
+                f"'{name}' has {len(value)} characters, at most {most} are taken.", name, "too long"
             )
         found[name] = value
     return found
@@ -98,17 +106,21 @@ def quantity(found: Given, name: str) -> int | None:
 
 
 def moment(found: Given, name: str) -> int | None:
-    """Microseconds of an RFC 3339 instant. A `+` that was not quoted has become a space: it is taken as one."""
+    """Microseconds of an RFC 3339 instant. A `+` that was not quoted has become a space: it is taken as one.
+
+    Nothing happens before 1970 or after 2200: an instant of then is the nearest that is not.
+    """
     text = found.get(name)
     if text is None:
         return None
+    text = _OFFSET_AS_SPACE.sub("+", text)
     try:
-        at_us = instant(_OFFSET_AS_SPACE.sub("+", text))
+        if _INSTANT.fullmatch(text) is None:
+            raise ValueError(text)
+        at_us = instant(text.upper())
     except ValueError:
         raise _not_a(name, text, "an instant with an offset, such as 2026-03-02T06:00:00Z") from None
-    if not TIME_MIN_US <= at_us <= TIME_MAX_US:
-        raise _not_a(name, text, "an instant of the years 1970 to 2200")
-    return at_us
+    return min(max(at_us, TIME_MIN_US), TIME_MAX_US)
 
 
 def moment_or_day(found: Given, name: str) -> int | None:
@@ -120,17 +132,18 @@ def moment_or_day(found: Given, name: str) -> int | None:
 
 
 def day(found: Given, name: str) -> int | None:
-    """Days since 1970-01-01 of a calendar day, or of an instant's day in UTC."""
+    """Days since 1970-01-01 of a calendar day, or of an instant's day in UTC; bounded as instants are."""
     text = found.get(name)
     if text is None:
         return None
+    text = _OFFSET_AS_SPACE.sub("+", text)
     try:
-        at_us = day_start(_OFFSET_AS_SPACE.sub("+", text))
+        if (_DAY if len(text) <= 10 else _INSTANT).fullmatch(text) is None:
+            raise ValueError(text)
+        at_us = day_start(text.upper())
     except ValueError:
         raise _not_a(name, text, "a day, such as 2026-03-02") from None
-    if not TIME_MIN_US <= at_us <= TIME_MAX_US:
-        raise _not_a(name, text, "a day of the years 1970 to 2200")
-    return at_us // DAY_US
+    return min(max(at_us // DAY_US, 0), _DAY_LAST)
 
 
 def month(found: Given, name: str) -> Month:
@@ -138,8 +151,8 @@ def month(found: Given, name: str) -> Month:
     if text is None:
         raise bad_request(f"Say which month, as {name}=2026-03.", name, "missing")
     match = _MONTH.fullmatch(text)
-    if match is None or not 1970 < int(match[1]) <= 2200:
-        raise _not_a(name, text, "a month of the years 1971 to 2200, such as 2026-03")
+    if match is None:
+        raise _not_a(name, text, "a month of the years 1970 to 2199, such as 2026-03")
     return Month(int(match[1]), int(match[2]))
 
 
@@ -180,22 +193,20 @@ def page(found: Given) -> Page:
 
 def cursor_of(place: tuple[int, str]) -> str:
     """What leads on from a place in a list."""
-    return urlsafe_b64encode(_encode(place)).decode().rstrip("=")
+    return f"{place[0]}.{urlsafe_b64encode(place[1].encode()).decode().rstrip('=')}"
 
 
 def _after(cursor: str) -> tuple[int, str]:
-    try:
-        return _decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, msgspec.DecodeError, UnicodeError):
+    """Every text of this form is some place, be there anything or not."""
+    match = _CURSOR.fullmatch(cursor)
+    if match is None:
         raise bad_request(
-            "The cursor is none that an answer gave: pass on `next` of the page before as it came.",
+            "The cursor is none that an answer gave: pass on `cursor` of the page before as it came.",
             "cursor",
             "not a cursor",
-        ) from None
-
-
-_encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(tuple[int, str]).decode
+        )
+    name = match[2]
+    return int(match[1]), urlsafe_b64decode(name + "=" * (-len(name) % 4)).decode(errors="replace")
 
 
 def freshness(found: Given) -> Freshness:
@@ -223,3 +234,5 @@ def _not_a(name: str, text: str, what: str) -> Exception:
 
 
 _ANY: Final = Freshness()
+_LONGER: Final = {"min_position": TOKEN_MAX, "cursor": CURSOR_MAX}
+"""Names of values that may be longer than others."""

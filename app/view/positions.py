@@ -12,7 +12,9 @@ from typing import Final
 
 TOKEN_MAX: Final = 8_192
 ENTRIES_MAX: Final = 256
-_ENTRY: Final = re.compile(r"([A-Za-z0-9._-]{1,249}/\d{1,6}):(-1|\d{1,18})", re.ASCII)
+_ENTRY: Final = re.compile(r"([A-Za-z0-9._-]{1,249}/[0-9]{1,6}):(-1|[0-9]{1,18})")
+PATTERN: Final = f"^{_ENTRY.pattern}(,{_ENTRY.pattern})*$"
+"""What a token looks like."""
 
 
 def token(positions: Mapping[str, int]) -> str:

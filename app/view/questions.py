@@ -31,12 +31,14 @@ from springtide.tables.causes import CAUSES
 METHODS: Final = ("look_ahead", "cumulative", "discrete")
 FORMATS: Final = ("json", "csv", "parquet")
 DIMENSIONS: Final = ("process", "region", "channel", "day")
+RECONCILED_BY: Final = ("region", "channel")
 WHATS: Final = ("dead_letter", "anomaly", "waiting")
 """What an exception is."""
 STATES: Final = ("open", "replayed", "discarded", "all")
 """What was done about it."""
 EXCEPTION_FILTERS: Final = ("order", "kind", "what", "process", "source", "type")
 ID_MAX: Final = 256
+_FIRST_DAY, _LAST_DAY, _NO_DAY = "1970-01-01", "2199-12-31", "2200-01-01"
 STREAMED_MAX: Final = 50
 """Entities of one stream."""
 STATUSES: Final = (
@@ -249,7 +251,7 @@ def question(path: str, pairs: Iterable[tuple[str, str]]) -> Question:
             return _mismatches_question(pairs)
         case ["v1", "finance", "reconciliation"]:
             found = given(pairs, ("month", "by", "format", *_FRESH))
-            by = several_of(found, "by", ("region", "channel"))
+            by = several_of(found, "by", RECONCILED_BY)
             return ReconciliationQuestion(month(found, "month"), by, _format(found), freshness(found))
         case ["v1", "credit", customer_id]:
             return CreditQuestion(_id(customer_id, "customer_id"), freshness(given(pairs, _FRESH)))
@@ -270,6 +272,7 @@ def _atp_question(sku: str, found: Given) -> AtpQuestion:
     by = found.get("by")
     if by is not None:
         day(found, "by")
+        by = _FIRST_DAY if by < _FIRST_DAY else by if by < _NO_DAY else _LAST_DAY
     return AtpQuestion(
         sku,
         found.get("location"),

@@ -49,12 +49,14 @@ def figure_response(request: web.Request, figure: Figure, partition: Partition, 
 
 
 def problem_response(request: web.Request, problem: Problem) -> web.Response:
+    return plain_problem(problem, request.rel_url.raw_path)
+
+
+def plain_problem(problem: Problem, instance: str) -> web.Response:
     headers = {"Content-Type": PROBLEM, "Cache-Control": "no-store", **problem.headers}
     if problem.retry_after_s is not None:
         headers["Retry-After"] = str(problem.retry_after_s)
-    return web.Response(
-        status=problem.status, body=_encode(problem.body(request.rel_url.raw_path)), headers=headers
-    )
+    return web.Response(status=problem.status, body=_encode(problem.body(instance)), headers=headers)
 
 
 def body_too_large(limit: int) -> Problem:

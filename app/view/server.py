@@ -16,8 +16,9 @@ from springtide.app.broker.connection import BrokerConnection
 from springtide.app.engine.log import LogUnavailable
 from springtide.app.interpreter import tune
 from springtide.app.settings import Settings, SettingsError
-from springtide.app.view.edge import LINE_BYTES_MAX
+from springtide.app.view.edge import FIELD_BYTES_MAX, LINE_BYTES_MAX
 from springtide.app.view.follower import BACKOFF_S
+from springtide.app.view.protocol import Runner
 from springtide.app.view.view import View
 
 CLOSE_S: Final = 5.0
@@ -90,14 +91,14 @@ async def serve(
     """
     tune()
     view = View(settings, connection, index=index)
-    runner = web.AppRunner(
+    runner = Runner(
         view.app(),
         access_log=None,
         handle_signals=False,
         shutdown_timeout=CLOSE_S,
         keepalive_timeout=KEEP_ALIVE_S,
         max_line_size=LINE_BYTES_MAX,
-        max_field_size=LINE_BYTES_MAX,
+        max_field_size=FIELD_BYTES_MAX,
     )
     tasks: list[asyncio.Task[None]] = []
     try:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from springtide.agents.authority import Authority
-from springtide.app.view.problems import Fault, Problem
+from springtide.app.view.problems import Fault, Problem, shown
 from springtide.codecs.cloudevents import EVENT_BYTES_MAX, Refused, decode, topic_of
 from springtide.codecs.records import TopicPartition, partition_for
 
@@ -32,17 +32,23 @@ _NO_HEADERS: Final[dict[str, bytes]] = {}
 
 
 class Posted(NamedTuple):
-    """One event, ready to be written: the place it goes to, its key, and its bytes as they came."""
+    """One event, ready to be written: the place it goes to, its key, its bytes as they came, and its source."""
 
     place: TopicPartition
     key: bytes
     value: bytes
+    source: str = ""
 
 
 async def read_events(
-    content_type: str, body: bytes, authority: Authority, partitions: Mapping[str, int]
+    content_type: str,
+    body: bytes,
+    authority: Authority,
+    partitions: Mapping[str, int],
+    sources: tuple[str, ...] = (),
 ) -> list[Posted]:
-    """The events of a body; Problem with each fault if one can't be taken. Gives way to others now and then."""
+    """The events of a body; Problem with each fault if one can't be taken, or is of none of the `sources`, if
+    there are any. Gives way to others now and then."""
     if content_type not in (ONE, BATCH):
         raise Problem(
             415,
@@ -51,7 +57,7 @@ async def read_events(
             f"The content type is '{content_type[:100]}'; send one event as {ONE} or a JSON array as {BATCH}.",
         )
     if content_type == ONE:
-        return _all_or_none([_checked(body, authority, partitions)], single=True)
+        return _own(_all_or_none([_checked(body, authority, partitions)], single=True), sources, single=True)
     try:
         raws = _batch.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -63,7 +69,7 @@ async def read_events(
         results.append(_checked(bytes(raw), authority, partitions))
         if at % CHECKED_AT_ONCE == CHECKED_AT_ONCE - 1:
             await asyncio.sleep(0)
-    return _all_or_none(results, single=False)
+    return _own(_all_or_none(results, single=False), sources, single=False)
 
 
 def _checked(value: bytes, authority: Authority, partitions: Mapping[str, int]) -> Posted | Refused:
@@ -77,10 +83,11 @@ def _checked(value: bytes, authority: Authority, partitions: Mapping[str, int]) 
             decode("", None, value, _NO_HEADERS)  # tells what is wrong, in the gateway's words
             raise Refused("not_json", "", "the event has no type or no subject") from None
         topic, key = topic_of(address.type), address.subject.encode()
-        authority.check(decode(topic, key, value, _NO_HEADERS))
+        event = decode(topic, key, value, _NO_HEADERS)
+        authority.check(event)
     except Refused as refused:
         return refused
-    return Posted((topic, partition_for(key, partitions[topic])), key, value)
+    return Posted((topic, partition_for(key, partitions[topic])), key, value, event.envelope.source)
 
 
 def _all_or_none(results: list[Posted | Refused], *, single: bool) -> list[Posted]:
@@ -109,6 +116,25 @@ def _all_or_none(results: list[Posted | Refused], *, single: bool) -> list[Poste
         f"{what}, and nothing was written: {faults[0]['message']}.",
         errors=faults[:FAULTS_MAX],
     )
+
+
+def _own(posted: list[Posted], sources: tuple[str, ...], *, single: bool) -> list[Posted]:
+    """The same; Problem for events of a source for which the caller may not speak."""
+    faults: list[Fault] = []
+    for at, event in enumerate(posted):
+        if sources and event.source not in sources:
+            path = "source" if single else f"[{at}].source"
+            faults.append({"path": path, "message": f"'{shown(event.source)}' is not a source of the key"})
+    if faults:
+        raise Problem(
+            403,
+            "not-its-source",
+            "Not for this key to tell",
+            f"{faults[0]['path']}: {faults[0]['message']}, which may write events of {', '.join(sources)}. Nothing "
+            "was written.",
+            errors=faults[:FAULTS_MAX],
+        )
+    return posted
 
 
 def _malformed(detail: str, path: str, message: str) -> Problem:

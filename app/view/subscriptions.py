@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from secrets import token_hex
 from time import time
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -20,12 +20,14 @@ from springtide.app.push.progress import Progress
 from springtide.app.push.registry import SUBSCRIPTIONS_MAX, Keeper, Registry
 from springtide.app.push.signing import key_of, new_secret
 from springtide.app.settings import Settings
+from springtide.app.view.bodies import json_of, read_body
 from springtide.app.view.delivery import STANDINGS, Deliveries, needs_attention, parked, replays
 from springtide.app.view.parameters import cursor_of, given, moment, one_of, page, yes_or_no
 from springtide.app.view.problems import Problem, bad_request, shown
-from springtide.app.view.responses import JSON, json_response, unsupported_content
+from springtide.app.view.responses import json_response
 from springtide.app.view.world import Entities
 from springtide.codecs.subscriptions import (
+    SECRET_PREFIX,
     Filter,
     Replay,
     Secret,
@@ -39,32 +41,49 @@ T = TypeVar("T")
 ROTATION_S: Final = 86_400
 """So long the secret before the newest still signs beside it, unless another time is given."""
 ROTATION_MAX_S: Final = 30 * 86_400
+_B64: Final = "[A-Za-z0-9+/]"
+SecretText: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=f"^{SECRET_PREFIX}(({_B64}{{4}}){{8,20}}({_B64}{{4}}|{_B64}{{3}}=|{_B64}{{2}}==)?"
+        f"|({_B64}{{4}}){{21}}({_B64}{{2}}==)?)$"
+    ),
+]
+"""24 to 64 bytes as base64."""
+ORDER_ID_MAX: Final = 128
 _PAUSE_S: Final = 1.0
 _AT_ONCE: Final = 100
 """Looked at before others in this process have a turn."""
 
 
-class Wish(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What a POST or PUT says; a PUT leaves out what it does not want to change."""
+class Change(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a PUT says; what it leaves out stays as it is. With `secret` there is that new one, with `rotate_secret`
+    else one that is made, and the one before signs too for `rotation_s` more."""
 
     url: Url | None = None
     name: Annotated[str, Meta(max_length=200)] | None = None
     filter: Filter | None = None
     upsert: Upsert | None = None
-    secret: Annotated[str, Meta(max_length=200)] | None = None
+    secret: SecretText | None = None
     coalesce_ms: Annotated[int, Meta(ge=0, le=3_600_000)] | None = None
     rate_per_s: Annotated[float, Meta(gt=0, le=100_000)] | None = None
     in_flight_max: Annotated[int, Meta(ge=1, le=1_000)] | None = None
     timeout_ms: Annotated[int, Meta(ge=100, le=60_000)] | None = None
     give_up_s: Annotated[int, Meta(ge=1, le=30 * 86_400)] | None = None
     state: Literal["active", "paused"] | None = None
-    start: Literal["now", "beginning"] = "now"
     rotate_secret: bool = False
-    """PUT: a new secret (the given one, else a made one); the one before signs too for `rotation_s` more."""
     rotation_s: Annotated[int, Meta(ge=0, le=ROTATION_MAX_S)] = ROTATION_S
 
 
-_wish: Final = msgspec.json.Decoder(Wish).decode
+class Wish(Change, kw_only=True):
+    """What a POST says: a PUT's fields, of which it needs the URL, and where to begin."""
+
+    url: Url
+    start: Literal["now", "beginning"] = "now"
+
+
+_wish: Final = msgspec.json.Decoder(Wish)
+_change: Final = msgspec.json.Decoder(Change)
 _PLAIN: Final = (
     "name",
     "filter",
@@ -95,11 +114,12 @@ class Subscriptions:
         router = app.router
         router.add_get("/v1/subscriptions", self.list)
         router.add_post("/v1/subscriptions", self.create)
-        router.add_get("/v1/subscriptions/{id}", self.show)
-        router.add_put("/v1/subscriptions/{id}", self.change)
-        router.add_delete("/v1/subscriptions/{id}", self.delete)
-        router.add_post("/v1/subscriptions/{id}:replay", self.replay)
-        router.add_post("/v1/subscriptions/{id}:retry", self.retry)
+        one = "/v1/subscriptions/{id:[^/:]+}"
+        router.add_get(one, self.show)
+        router.add_put(one, self.change)
+        router.add_delete(one, self.delete)
+        router.add_post(one + ":replay", self.replay)
+        router.add_post(one + ":retry", self.retry)
         app.cleanup_ctx.append(self._life)
 
     async def _life(self, _: web.Application) -> AsyncIterator[None]:
@@ -163,9 +183,7 @@ class Subscriptions:
 
     async def create(self, request: web.Request) -> web.Response:
         self._ready()
-        wish = await _read(request)
-        if wish.url is None:
-            raise bad_request("A subscription needs a url.", "url", "missing")
+        wish: Wish = read_body(_wish, await json_of(request))
         if len(self.registry.subscriptions) >= SUBSCRIPTIONS_MAX:
             raise bad_request(
                 f"There are {SUBSCRIPTIONS_MAX} subscriptions already; delete one.", "", "too many"
@@ -181,7 +199,7 @@ class Subscriptions:
             positions={}
             if wish.start == "beginning"
             else {str(number): end for number, end in (await _answered(self._deliveries.ends())).items()},
-            **{name: given for name in _PLAIN if (given := getattr(wish, name)) is not None},
+            **{name: value for name in _PLAIN if (value := getattr(wish, name)) is not None},
         )
         await self._kept(self._keeper.keep(subscription))
         # The secret is shown here and when it is rotated, and never again.
@@ -192,24 +210,20 @@ class Subscriptions:
 
     async def change(self, request: web.Request) -> web.Response:
         known = self._known(request)
-        wish = await _read(request)
+        wish: Change = read_body(_change, await json_of(request))
         self._check(wish)
         changes: dict[str, Any] = {
-            name: given for name in _PLAIN if (given := getattr(wish, name)) is not None
+            name: value for name in _PLAIN if (value := getattr(wish, name)) is not None
         }
         if wish.url is not None:
             changes["url"] = wish.url
         if wish.state is not None:
             changes |= {"state": wish.state, "why": None}
         body: dict[str, Any] = {}
-        if wish.rotate_secret:
+        if wish.rotate_secret or wish.secret is not None:
             body["secret"] = wish.secret or new_secret()
             ends_ms = int((time() + wish.rotation_s) * 1_000)
             changes["secrets"] = (Secret(body["secret"]), Secret(known.secrets[0].secret, ends_ms))
-        elif wish.secret is not None:
-            raise bad_request(
-                "A new secret comes with rotate_secret true.", "secret", "without rotate_secret"
-            )
         changed = msgspec.structs.replace(known, **changes)
         await self._kept(self._keeper.keep(changed))
         answer = json_response(_shown(changed) | body)
@@ -231,6 +245,8 @@ class Subscriptions:
                 "order_id",
                 "missing",
             )
+        if len(asked.get("order_id", "")) > ORDER_ID_MAX:
+            raise bad_request(f"An order_id has at most {ORDER_ID_MAX} characters.", "order_id", "too long")
         replay = Replay(
             id=f"rep_{token_hex(8)}",
             subscription=known.id,
@@ -276,7 +292,7 @@ class Subscriptions:
             )
         return found
 
-    def _check(self, wish: Wish) -> None:
+    def _check(self, wish: Change) -> None:
         inside = self._settings.push_allow_inside
         urls = [("url", wish.url)]
         if wish.upsert is not None and wish.upsert.oauth is not None:
@@ -311,18 +327,6 @@ def _shown(subscription: Subscription) -> dict[str, Any]:
     body["state"] = subscription.state
     body["created_at"] = rfc3339(subscription.created_ms * 1_000)
     return body
-
-
-async def _read(request: web.Request) -> Wish:
-    if request.content_type != JSON:
-        raise unsupported_content(request.content_type, JSON)
-    try:
-        return _wish(await request.read())
-    except msgspec.ValidationError as error:
-        path = str(error).rpartition("`$")[2].strip("`.") if "`$" in str(error) else ""
-        raise bad_request(f"The subscription can't be used: {error}.", path, str(error)) from None
-    except msgspec.DecodeError as error:
-        raise bad_request(f"The body is no JSON: {error}.", "", "no JSON") from None
 
 
 def _ms(asked: Mapping[str, str], name: str, default: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from time import time
 from typing import Final
@@ -33,10 +33,11 @@ from springtide.app.view import actions, history, letters
 from springtide.app.view.asking import Asking
 from springtide.app.view.atp_answers import atp_path
 from springtide.app.view.batch import question, read_items
+from springtide.app.view.bodies import json_of, whole
 from springtide.app.view.bounds import bound_figure
 from springtide.app.view.contract.pages import describe
 from springtide.app.view.deeds import Deeds
-from springtide.app.view.edge import allow_origins, refuse_crossing
+from springtide.app.view.edge import SERVER, allow_origins, refuse_crossing
 from springtide.app.view.figures import Figures
 from springtide.app.view.folding import Folding
 from springtide.app.view.follower import Follower
@@ -54,7 +55,7 @@ from springtide.app.view.pages import add_pages
 from springtide.app.view.parameters import Freshness
 from springtide.app.view.partition import Partition
 from springtide.app.view.positions import token
-from springtide.app.view.problems import Problem, bad_request
+from springtide.app.view.problems import Problem
 from springtide.app.view.questions import (
     AtpQuestion,
     OrderQuestion,
@@ -69,7 +70,6 @@ from springtide.app.view.responses import (
     figure_bytes,
     figure_response,
     json_response,
-    unsupported_content,
 )
 from springtide.app.view.rows import Puts
 from springtide.app.view.stream import Streams
@@ -81,6 +81,8 @@ from springtide.app.wiring import PUSH
 from springtide.codecs.facts import INGRESS_TOPICS
 
 POSITION_WAIT_S: Final = 5.0
+DOUBTED_AFTER_S: Final = 1.0
+"""So long a position is waited for before it is looked up whether the log has it at all."""
 ITEMS_AT_ONCE: Final = 50
 _ASKED: Final = (
     "/v1/orders",
@@ -193,7 +195,8 @@ class View:
         router.add_get("/metrics", self.get_metrics)
         pulse = Pulse(lambda: standing(self.follower, stopping=self.stopping))
         add_pages(app, pulse, self._members(""), self._members(f"-{PUSH}"))
-        describe(app, self._settings)
+        describe(app, self._settings, is_open=self.gate is None)
+        app.on_response_prepare.append(_tell_no_versions)
         if self.gate is not None:
             self.gate.add_to(app)
         else:
@@ -244,9 +247,7 @@ class View:
     async def post_atp_batch(self, request: web.Request) -> web.Response:
         """An element for each item, in their order; what the single answer would be, be it a problem."""
         freshness = freshness_question(request.query.items())
-        if request.content_type != JSON:
-            raise unsupported_content(request.content_type, JSON)
-        items = read_items(await request.read())
+        items = read_items(await json_of(request))
         questions = [question(item) for item in items]
         if freshness.min_position:
             partitions = {(p := self.follower.partition(ATP, item.sku.encode())).name: p for item in items}
@@ -282,13 +283,28 @@ class View:
             topic, _, number = name.rpartition("/")
             there_are = len(self.follower.partitions.get(topic, ())) or counts.get(topic, 0)
             if int(number) >= there_are:
-                raise bad_request(
-                    f"min_position names '{name}', which is no partition there is; pass on the `position` of an "
-                    "answer as it came.",
-                    "min_position",
-                    f"there is no '{name}'",
-                )
-        await self.follower.wait_for(freshness.min_position, partitions, POSITION_WAIT_S)
+                raise _unknown_position(f"'{name}' is no partition there is")
+        try:
+            await self.follower.wait_for(freshness.min_position, partitions, DOUBTED_AFTER_S)
+        except Problem as problem:
+            if problem.status != 504:
+                raise
+            await self._check_there_is(freshness.min_position)
+            wait_s = max(0.0, POSITION_WAIT_S - DOUBTED_AFTER_S)
+            await self.follower.wait_for(freshness.min_position, partitions, wait_s)
+
+    async def _check_there_is(self, positions: Mapping[str, int]) -> None:
+        """Problem for what lies beyond the log's end: nobody can have been told of it."""
+        places = {
+            (topic, int(number)): name for name in positions for topic, _, number in [name.rpartition("/")]
+        }
+        try:
+            ends = await self.log.ends(list(places))
+        except LogUnavailable:
+            return  # then it can't be told
+        for place, end in ends.items():
+            if positions[places[place]] >= end:
+                raise _unknown_position(f"'{places[place]}' ends before {positions[places[place]]}")
 
     def _lag_ms(self, partition: Partition, freshness: Freshness) -> int:
         lag_ms = partition.lag_ms(int(time() * 1_000))
@@ -310,20 +326,22 @@ class View:
         limit = self._settings.body_bytes_max
         if (request.content_length or 0) > limit:
             raise body_too_large(limit)
-        posted = await self._events(request.content_type, await request.read())
+        body = await whole(request)
+        posted = await self._events(request.content_type, body, caller_of(request).sources)
         positions = await self.intake.write(posted)
         answer = {"events": len(posted), "positions": positions, "position": token(positions)}
         return json_response(answer, 202)
 
-    async def _events(self, content_type: str, body: bytes) -> list[Posted]:
-        return await read_events(content_type, body, self._authority, await self._ingress_partitions())
+    async def _events(self, content_type: str, body: bytes, sources: tuple[str, ...] = ()) -> list[Posted]:
+        partitions = await self._ingress_partitions()
+        return await read_events(content_type, body, self._authority, partitions, sources)
 
     async def post_hold(self, request: web.Request) -> web.Response:
-        return json_response(await self.deeds.place(await self._json(request), caller_of(request).bound), 201)
+        return json_response(await self.deeds.place(await json_of(request), caller_of(request).bound), 201)
 
     async def post_hold_deed(self, request: web.Request) -> web.Response:
         deed = request.rel_url.raw_path.rpartition(":")[2]
-        body = await self._json(request) if request.can_read_body else b""
+        body = await json_of(request, optional=deed == "release")
         bound = caller_of(request).bound
         return json_response(await self.deeds.act(request.match_info["hold_id"], deed, body, bound))
 
@@ -331,13 +349,8 @@ class View:
         key = request.headers.get("Idempotency-Key")
         caller = caller_of(request)
         return json_response(
-            await self.deeds.promise(await self._json(request), key, caller.bound, caller.partner)
+            await self.deeds.promise(await json_of(request), key, caller.bound, caller.partner)
         )
-
-    async def _json(self, request: web.Request) -> bytes:
-        if request.content_type != JSON:
-            raise unsupported_content(request.content_type, JSON)
-        return await request.read()
 
     async def _ingress_partitions(self) -> dict[str, int]:
         if not self._ingress:
@@ -395,6 +408,20 @@ class View:
         blocks, memtables = self._resources.memory_bytes()
         yield "springtide_view_rocksdb_block_bytes", "Blocks in the cache.", blocks, False
         yield "springtide_view_rocksdb_memtable_bytes", "Memtables.", memtables, False
+
+
+async def _tell_no_versions(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = SERVER
+
+
+def _unknown_position(why: str) -> Problem:
+    return Problem(
+        404,
+        "unknown-position",
+        "Unknown position",
+        f"min_position names what the log does not have: {why}. Pass on the `position` of an answer as it came.",
+        errors=[{"path": "min_position", "message": why}],
+    )
 
 
 def _unwritten(follower: Follower) -> int:

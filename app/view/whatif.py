@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
@@ -16,6 +16,7 @@ from springtide.app.settings import Settings
 from springtide.app.simulate import Malformed, Simulation
 from springtide.app.standing import Begin
 from springtide.app.view.answers import body_of
+from springtide.app.view.bodies import read_body
 from springtide.app.view.follower import PREFIXES
 from springtide.app.view.keeping import COMPOUND
 from springtide.app.view.live import LiveWorld
@@ -32,11 +33,14 @@ PATHS_MAX: Final = 50
 _PREFIX: Final = {"sku": PREFIXES[ATP], "order": PREFIXES[ORDER_STATUS], "customer": PREFIXES[CUSTOMERS]}
 
 
+Asked: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^/v1/(atp/[^/?]|orders/[^/?]|at-risk(\?|$))")]
+
+
 class WhatIfAsked(msgspec.Struct, forbid_unknown_fields=True):
     """What is asked: events that did not happen, and paths to answer as if they had."""
 
-    events: list[msgspec.Raw] = []
-    ask: list[str] = []
+    events: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=EVENTS_MAX)] = []
+    ask: Annotated[list[Asked], msgspec.Meta(max_length=PATHS_MAX)] = []
 
 
 _body: Final = msgspec.json.Decoder(WhatIfAsked)
@@ -110,17 +114,7 @@ class WhatIf(Simulation):
 
 def whatif_answer(live: LiveWorld, settings: Settings, raw: bytes) -> dict[str, Any]:
     """`{answers: [...]}`, one for each path; Problem if the body or an event can't be taken."""
-    try:
-        body = _body.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise bad_request(
-            f'The body can\'t be taken: {error}. Send {{"events": [...], "ask": ["/v1/atp/SKU"]}}.',
-            "",
-            str(error),
-        ) from None
-    for name, count, most in (("events", len(body.events), EVENTS_MAX), ("ask", len(body.ask), PATHS_MAX)):
-        if count > most:
-            raise bad_request(f"{count} {name}; at most {most} are taken.", name, f"more than {most}")
+    body = read_body(_body, raw)
     questions = []
     for at, target in enumerate(body.ask):
         question = parse_target(target)

@@ -1,22 +1,44 @@
-"""What OWASP's API Security Top 10 (2023) warns of, one test each, over a real broker."""
+"""What OWASP's API Security Top 10 (2023) warns of, a section each, over a real broker."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
+import json
+import ssl
 import time
+import warnings
+from contextlib import asynccontextmanager, suppress
 
+import aiohttp
 import pytest
+from aiohttp import web
 from described import check
 from issuer import Issuer
-from test_access import JSON, at_work, bearer, make, placed, taken, two_customers
-from test_view import BATCH, LIMIT_S
+from pipeline import settings_in
+from test_access import JSON, at_work, bearer, certificate, make, placed, taken, two_customers, write
+from test_view import BATCH, LIMIT_S, counted, serving
+from test_view_exceptions import put
 
 from springtide.app.access.keys import new_key
 from springtide.app.broker.embedded import EmbeddedBroker
+from springtide.app.push.address import Guarded
+from springtide.app.push.delivery import Change, Meaning, Sender
+from springtide.app.push.signing import new_secret
 from springtide.app.settings import Settings
+from springtide.app.view import bodies, stream
 from springtide.app.view.operations import OPERATIONS
 from springtide.app.wiring import topic_specs
+from springtide.codecs.letters import StatusChange
+from springtide.codecs.subscriptions import Secret, Subscription
+
+__all__ = ["certificate"]  # a fixture
+
+LISTS = (
+    *("/v1/orders", "/v1/at-risk", "/v1/exceptions", "/v1/exceptions/actions", "/v1/finance/mismatches"),
+    "/v1/subscriptions",
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +57,9 @@ async def event_of(client, path, key):
                 if raw.startswith(b"data: "):
                     return raw
     raise AssertionError("the stream ended")
+
+
+# --- API1: broken object level authorization ---
 
 
 async def test_api1_objects_of_others_are_not_reached_by_their_ids(broker, tmp_path):
@@ -56,6 +81,45 @@ async def test_api1_objects_of_others_are_not_reached_by_their_ids(broker, tmp_p
         for path in ("/v1/orders?customer=C-2", "/v1/orders?status=ALLOCATED"):
             _, listed = await client.get(path, headers=bearer(key))
             assert {order["customer_id"] for order in listed["orders"]} <= {"C-1"}
+
+
+async def test_api1_objects_of_others_are_in_no_list_file_past_or_what_if(broker, tmp_path):
+    async with two_customers(broker, tmp_path) as (client, every):
+        key = await make(broker, "*", customers=("C-1",))
+        await taken(client, key)
+        mine, others = "O-1", "O-2"
+        for path in (
+            "/v1/orders",
+            "/v1/at-risk",
+            "/v1/finance/mismatches",
+            "/v1/finance/mismatches?format=csv",
+        ):
+            response, body = await client.get(path, raw=True, headers=bearer(key))
+            assert (response.status, others.encode() in body) == (200, False), path
+        _, body = await client.get("/v1/orders", raw=True, headers=bearer(key))
+        assert mine.encode() in body  # it is not that lists are empty
+        past = "as_of=2026-03-02T06:00:00Z"
+        assert (await client.get(f"/v1/orders/{mine}?{past}", headers=bearer(key)))[0].status == 200
+        assert (await client.get(f"/v1/orders/{others}?{past}", headers=bearer(key)))[0].status == 404
+        assert (await client.get(f"/v1/orders/{others}?{past}", headers=bearer(every)))[0].status == 200
+        line = {"line_id": "1", "sku": "tea", "qty": 1}
+        basket = {"channel": "web", "lines": [line], "order_id": others, "dry_run": True}
+        response, told = await client.post("/v1/promises", basket, JSON | bearer(key))
+        assert response.status == 404
+        assert "C-2" not in str(told)
+        for path, body in (
+            ("/v1/whatif", {"events": [], "ask": [f"/v1/orders/{others}"]}),
+            ("/v1/exceptions:discard", {"filter": {}, "reason": "none"}),
+        ):
+            response, problem = await client.post(path, body, JSON | bearer(key))
+            assert (response.status, problem["type"].rsplit(":", 1)[1]) == (403, "not-for-bound"), path
+        for path in (f"/v1/exceptions?order={others}", "/v1/kpis", "/v1/subscriptions"):
+            assert (await client.get(path, headers=bearer(key)))[0].status == 403, path
+        exclude = f"/v1/atp/tea?exclude_order={others}"  # what it leaves out would tell of the order
+        assert (await client.get(exclude, headers=bearer(key)))[0].status == 403
+
+
+# --- API2: broken authentication ---
 
 
 async def test_api2_nobody_passes_for_somebody_else(broker, tmp_path):
@@ -89,6 +153,9 @@ async def test_api2_nobody_passes_for_somebody_else(broker, tmp_path):
         assert (await client.get("/v1/orders?api_key=" + good["key"]))[0].status == 401
 
 
+# --- API3: broken object property level authorization ---
+
+
 async def test_api3_members_of_others_are_neither_shown_nor_written(broker, tmp_path):
     async with two_customers(broker, tmp_path) as (client, every):
         body = {"sku": "tea", "qty": 1, "ttl_s": 600, "owner": "C-2"}
@@ -112,6 +179,43 @@ async def test_api3_members_of_others_are_neither_shown_nor_written(broker, tmp_
         assert made["secret"] not in str(again)
 
 
+async def test_api3_who_is_kept_to_sources_writes_events_of_no_other(broker, tmp_path):
+    async with at_work(broker, tmp_path) as client:
+        free = await make(broker, "*")
+        own = await make(broker, "*", sources=("wms/ham",))
+        await taken(client, free)
+        await taken(client, own)
+        theirs = counted("s-1", "tea-s", 5)
+        mine = counted("s-2", "tea-s", 7, "HAM") | {"source": "wms/ham"}
+        response, problem = await client.post("/v1/events", [mine, theirs], BATCH | bearer(own))
+        assert (response.status, problem["type"].rsplit(":", 1)[1]) == (403, "not-its-source")
+        assert [fault["path"] for fault in problem["errors"]] == ["[1].source"]
+        response, problem = await client.post(
+            "/v1/events", theirs, {"Content-Type": "application/cloudevents+json"} | bearer(own)
+        )
+        assert (response.status, problem["errors"][0]["path"]) == (403, "source")
+        position = await write(client, own, mine)
+        _, figure = await client.get("/v1/atp/tea-s", headers=bearer(free), min_position=position)
+        assert figure["on_hand"] == 7  # of what was refused nothing is there
+        position = await write(client, free, theirs)
+        _, figure = await client.get("/v1/atp/tea-s", headers=bearer(free), min_position=position)
+        assert figure["on_hand"] == 12
+
+        # nor by mending what another source has told
+        name = "inventory/{}/{}".format(
+            *await put(broker, "inventory", "tea-s", counted("s-4", "tea-s", "9"))
+        )
+        letters = "/v1/exceptions?source=wms/ber&what=dead_letter"
+        await client.until(letters, lambda _, body: name in str(body), headers=bearer(free))
+        mended = {"event": counted("s-4", "tea-s", 9)}
+        for key, status in ((own, 403), (free, 202)):
+            response, _ = await client.post(f"/v1/exceptions/{name}:replay", mended, JSON | bearer(key))
+            assert response.status == status
+
+
+# --- API4: unrestricted resource consumption ---
+
+
 async def test_api4_what_is_asked_for_has_a_bound(broker, tmp_path):
     async with at_work(broker, tmp_path, body_bytes_max=100_000) as client:
         key = await make(broker, "*", rate=0.01, burst=8)
@@ -130,6 +234,70 @@ async def test_api4_what_is_asked_for_has_a_bound(broker, tmp_path):
         assert statuses[-1] == 429
 
 
+async def test_api4_a_small_body_that_becomes_a_large_one_is_refused(broker, tmp_path):
+    async with at_work(broker, tmp_path, body_bytes_max=100_000) as client:
+        key = await make(broker, "*")
+        await taken(client, key)
+        bomb = gzip.compress(b" " * 50_000_000)
+        assert len(bomb) < 100_000
+        headers = bearer(key) | {"Content-Encoding": "gzip"}
+        for path, kind in (("/v1/events", BATCH), ("/v1/atp:batch", JSON), ("/v1/whatif", JSON)):
+            response, problem = await client.post(path, bomb, kind | headers)
+            assert (response.status, problem["status"]) == (413, 413), path
+
+
+async def test_api4_a_body_that_does_not_come_is_not_waited_for(broker, tmp_path, monkeypatch):
+    monkeypatch.setattr(bodies, "BODY_S", 0.1)
+    async with at_work(broker, tmp_path) as client:
+        key = await make(broker, "*")
+        await taken(client, key)
+
+        async def slowly():
+            yield b"["
+            await asyncio.Event().wait()
+
+        form = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
+        for path, headers in (("/v1/events", BATCH | bearer(key)), ("/login", form)):
+            async with client._session.post(client._base + path, data=slowly(), headers=headers) as response:
+                problem = await response.json()
+            assert (response.status, problem["type"].rsplit(":", 1)[1]) == (408, "body-too-slow"), path
+
+
+async def test_api4_cursors_and_positions_that_nobody_gave_cost_nothing(broker, tmp_path):
+    async with at_work(broker, tmp_path) as client:
+        key = await make(broker, "*")
+        await taken(client, key)
+        ends = ("9" * 18 + ".", "-" + "9" * 18 + ".AAAA", "0." + "A" * 400, "-1.__8")
+        for path in LISTS:
+            for cursor in ends:
+                response, body = await client.get(path, headers=bearer(key), cursor=cursor)
+                assert response.status == 200, (path, cursor, body)
+            for cursor in ("9" * 19 + ".", "1", "1.A", "kwHEAA", "1." + "A" * 3_000):
+                response, _ = await client.get(path, headers=bearer(key), cursor=cursor)
+                assert response.status == 400, (path, cursor)
+        began = time.monotonic()
+        for position in ("nowhere/0:1", "orders/99:0"):
+            response, _ = await client.get("/v1/orders", headers=bearer(key), min_position=position)
+            assert response.status == 404
+        assert time.monotonic() - began < 5
+
+
+async def test_api4_streams_of_one_partner_have_a_bound(broker, tmp_path, monkeypatch):
+    monkeypatch.setattr(stream, "STREAMS_PER_PARTNER_MAX", 1)
+    async with two_customers(broker, tmp_path) as (client, _):
+        first, second = [await make(broker, "*", partner="P") for _ in range(2)]
+        await taken(client, second)
+        path = client._base + "/v1/stream/orders?order_id=O-1"
+        async with client._session.get(path, headers=bearer(first)) as open_one:
+            assert open_one.status == 200
+            async with client._session.get(path, headers=bearer(second)) as refused:
+                assert refused.status == 503
+                assert (await refused.json())["type"].endswith("too-many-streams")
+
+
+# --- API5: broken function level authorization ---
+
+
 async def test_api5_a_reader_has_no_function_but_reading(broker, tmp_path):
     async with at_work(broker, tmp_path) as client:
         key = await make(broker, "reader")
@@ -146,6 +314,9 @@ async def test_api5_a_reader_has_no_function_but_reading(broker, tmp_path):
                 assert (await response.json())["scope"] == operation.scope
             refused += 1
         assert refused > 15
+
+
+# --- API6: unrestricted access to sensitive business flows ---
 
 
 async def test_api6_stock_is_not_hoarded_by_a_partner_with_many_keys(broker, tmp_path):
@@ -167,6 +338,24 @@ async def test_api6_stock_is_not_hoarded_by_a_partner_with_many_keys(broker, tmp
         assert figure["held"] == before["held"] + 3
 
 
+async def test_api6_promises_are_not_hoarded_either(broker, tmp_path):
+    async with two_customers(broker, tmp_path) as (client, every):
+        key = await make(broker, "promises:write", "atp:read", rate=0.001, burst=4)
+        await taken(client, key, "/v1/atp/tea")  # takes the first
+        _, before = await client.get("/v1/atp/tea", headers=bearer(every))
+        basket = {"channel": "web", "lines": [{"line_id": "1", "sku": "tea", "qty": 1}]}
+        statuses = []
+        for number in range(4):
+            headers = JSON | bearer(key) | {"Idempotency-Key": f"basket-{number}"}
+            statuses.append((await client.post("/v1/promises", basket, headers))[0].status)
+        assert statuses == [200, 200, 200, 429]
+        _, figure = await client.get("/v1/atp/tea", headers=bearer(every))
+        assert figure["available"] == before["available"] - 3
+
+
+# --- API7: server side request forgery ---
+
+
 async def test_api7_the_system_asks_nobody_inside_for_who_wishes_it(broker, tmp_path):
     async with at_work(broker, tmp_path) as client:
         key = await make(broker, "*")
@@ -181,6 +370,96 @@ async def test_api7_the_system_asks_nobody_inside_for_who_wishes_it(broker, tmp_
         ):
             response, problem = await client.post("/v1/subscriptions", {"url": url}, JSON | bearer(key))
             assert (response.status, problem["errors"][0]["path"]) == (400, "url"), url
+
+
+async def test_api7_nor_by_a_change_a_token_url_or_a_url_that_is_none(broker, tmp_path):
+    async with at_work(broker, tmp_path) as client:
+        key = await make(broker, "*")
+        await taken(client, key)
+        wish = {"url": "https://hooks.example/x"}
+        _, made = await client.post("/v1/subscriptions", wish, JSON | bearer(key))
+        one = client._base + f"/v1/subscriptions/{made['id']}"
+        inside = {"url": "https://192.168.1.1/hook"}
+        async with client._session.put(one, json=inside, headers=bearer(key)) as response:
+            assert response.status == 400
+        oauth = {"token_url": "https://127.0.0.1/token", "client_id": "c", "client_secret": "s"}
+        body = wish | {"upsert": {"fields": {"Status": "status"}, "oauth": oauth}}
+        response, problem = await client.post("/v1/subscriptions", body, JSON | bearer(key))
+        assert (response.status, problem["errors"][0]["path"]) == (400, "upsert.oauth.token_url")
+        for url in (
+            "https://a\u2100b.example/",
+            "https://[::1",
+            "https://h.example:99999/",
+            "https://u:p@h/",
+        ):
+            response, problem = await client.post("/v1/subscriptions", {"url": url}, JSON | bearer(key))
+            assert response.status == 400, url
+
+
+async def test_api7_a_receiver_leads_nobody_elsewhere():
+    asked = []
+
+    async def answer(request):
+        asked.append(request.path)
+        raise web.HTTPTemporaryRedirect("/elsewhere")
+
+    async with receiver(answer) as url:
+        assert (await told_to(url + "/hook", allow_inside=True)).meaning == Meaning.REFUSED
+    assert asked == ["/hook"]
+
+
+async def test_api7_a_name_that_was_outside_and_now_leads_inside_is_not_asked():
+    """By rebinding: the URL shows a name, and where it leads is looked at when it is asked."""
+    asked = []
+
+    async def answer(request):
+        asked.append(request.path)
+        return web.Response()
+
+    async with receiver(answer) as url:
+        port = url.rpartition(":")[2]
+        connector = aiohttp.TCPConnector(resolver=Guarded(allow_inside=False))
+        async with aiohttp.ClientSession(connector=connector) as session:
+            for host in ("localhost", "127.1", "0x7f.1", "2130706433"):
+                with pytest.raises(aiohttp.ClientError):
+                    await session.post(f"http://{host}:{port}/hook")
+    assert asked == []
+
+
+@asynccontextmanager
+async def receiver(answer):
+    """A server that answers everything so; its URL."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def told_to(url, **given):
+    """What becomes of a change that is told to a receiver."""
+    subscription = Subscription(id="sub_1", url=url, secrets=(Secret(new_secret()),), created_ms=0)
+    letter = StatusChange(
+        order_id="O-1",
+        version=1,
+        status="SHIPPED",
+        previous=None,
+        milestones=(),
+        at="2026-03-02T06:00:00Z",
+        event_id="oms 1",
+    )
+    sender = Sender(subscription, **given)
+    try:
+        return await sender.tell(Change(0, 0, letter))
+    finally:
+        await sender.close()
+
+
+# --- API8: security misconfiguration ---
 
 
 async def test_api8_it_is_closed_unless_it_is_opened(broker, tmp_path):
@@ -216,6 +495,63 @@ async def test_pages_of_others_do_not_write_where_access_is_open(broker, tmp_pat
         assert (await client.post(path, b"", {}))[0].status != 403  # what is no browser says nothing
 
 
+async def test_api8_nothing_says_what_it_is_made_of(broker, tmp_path):
+    async with at_work(broker, tmp_path) as client:
+        for method, path, status in (
+            ("TRACE", "/v1/orders", 405),
+            ("GET", "/v1/orders", 401),
+            ("GET", "/nothing", 404),
+            ("GET", "/livez", 200),
+        ):
+            async with client._session.request(method, client._base + path) as response:
+                assert response.status == status, (method, path)
+                assert response.headers["Server"] == "springtide"
+                text = await response.text()
+                assert not any(word in text for word in ("aiohttp", "Python", "Traceback"))
+        port = int(client._base.rpartition(":")[2])
+        for raw in (
+            b"HELLO\r\n\r\n",
+            b"GET /v1/orders HTTP/9.9\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
+            b"GET /" + b"x" * 200_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ):
+            head, body = await said(port, raw)
+            assert b" 400 " in head.split(b"\r\n")[0], raw[:60]
+            assert b"application/problem+json" in head
+            assert json.loads(body)["status"] == 400
+            assert not any(word in head + body for word in (b"aiohttp", b"Python", b"bytearray"))
+
+
+async def said(port, raw):
+    """(head, body) of what is answered to some bytes; the server closes then."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(raw)
+        async with asyncio.timeout(LIMIT_S):
+            answer = await reader.read()
+    finally:
+        writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head, body
+
+
+async def test_api8_tls_is_of_a_version_that_is_good(broker, tmp_path, certificate):
+    settings = settings_in(tmp_path, tls_cert_file=certificate[0], tls_key_file=certificate[1])
+    async with serving(settings, broker.bootstrap) as client:
+        old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+        old.set_ciphers("ALL:@SECLEVEL=0")
+        with pytest.raises(aiohttp.ClientError):
+            await client._session.get(client._base.replace("http:", "https:") + "/livez", ssl=old)
+
+
+# --- API9: improper inventory management ---
+
+
 async def test_api9_what_there_is_is_described_and_nothing_else_is_there(broker, tmp_path):
     defaults = Settings()
     async with at_work(broker, tmp_path) as client:
@@ -230,6 +566,9 @@ async def test_api9_what_there_is_is_described_and_nothing_else_is_there(broker,
             assert (await client.get(path, headers=bearer(key)))[0].status == 404
 
 
+# --- API10: unsafe consumption of APIs ---
+
+
 async def test_api10_what_others_answer_is_not_trusted(broker, tmp_path):
     issuer = Issuer()
     async with issuer.open(), at_work(broker, tmp_path, **issuer.settings()) as client:
@@ -237,6 +576,33 @@ async def test_api10_what_others_answer_is_not_trusted(broker, tmp_path):
             issuer.raw = answers
             response, _ = await client.get("/v1/orders/O", headers=bearer(issuer.token("rsa-1")))
             assert response.status in (401, 503)
+
+
+async def test_api10_an_issuer_leads_nobody_elsewhere(broker, tmp_path):
+    issuer = Issuer()
+    async with issuer.open(), at_work(broker, tmp_path, **issuer.settings()) as client:
+        issuer.answers = 302  # with the keys as its body, and nowhere to go
+        response, _ = await client.get("/v1/orders/O", headers=bearer(issuer.token("rsa-1")))
+        assert response.status in (401, 503)
+        assert issuer.asked == 1
+
+
+async def test_api10_a_receivers_answer_is_read_to_a_bound():
+    sent = 0
+
+    async def answer(request):
+        nonlocal sent
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            while sent < 200_000_000:
+                await response.write(b"x" * 100_000)
+                sent += 100_000
+        return response
+
+    async with receiver(answer) as url:
+        assert (await told_to(url + "/hook", allow_inside=True)).meaning == Meaning.TAKEN
+    assert 0 < sent < 50_000_000
 
 
 # --- what is written is answered as it is described ---

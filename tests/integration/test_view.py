@@ -233,17 +233,23 @@ async def test_facts_that_wait_for_their_order_are_told(settings, broker):
 async def test_a_position_that_does_not_come_is_a_problem_and_not_an_old_figure(
     settings, broker, monkeypatch
 ):
-    monkeypatch.setattr(view_module, "POSITION_WAIT_S", 0.05)
+    monkeypatch.setattr(view_module, "POSITION_WAIT_S", 0.1)
+    monkeypatch.setattr(view_module, "DOUBTED_AFTER_S", 0.05)
     async with at_work(settings, broker) as client:
         written = await client.write(counted("p1", "tea-p", 7))
         (name,) = written["positions"]
         await client.until("/v1/atp/tea-p", lambda response, _: response.status == 200)
-        response, problem = await client.get("/v1/atp/tea-p", min_position=f"{name}:999999999")
+        for token in (f"{name}:999999999", "inventory/99:1", "nowhere/0:1", "atp/99:0"):
+            response, problem = await client.get("/v1/atp/tea-p", min_position=token)
+            assert (response.status, problem["errors"][0]["path"]) == (404, "min_position")
+            assert problem["type"].endswith("unknown-position")
+    # what is in the log, and nobody is at work to apply
+    async with serving(settings, broker.bootstrap) as client:
+        await client.loaded()
+        written = await client.write(counted("p2", "tea-p", 8))
+        response, problem = await client.get("/v1/atp/tea-p", min_position=written["position"])
         assert (response.status, response.headers["Retry-After"]) == (504, "1")
         assert problem["type"].endswith("position-not-reached")
-        for token in ("inventory/99:1", "nowhere/0:1", "atp/99:0"):
-            response, problem = await client.get("/v1/atp/tea-p", min_position=token)
-            assert (response.status, problem["errors"][0]["path"]) == (400, "min_position")
 
 
 ERRORS = [

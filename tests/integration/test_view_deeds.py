@@ -74,8 +74,12 @@ async def test_a_promise_is_kept_and_the_same_key_is_the_same_promise(settings, 
         _, figure = await client.get("/v1/atp/tea-p")
         assert figure["curve"][0]["atp"] == 10  # nothing was kept
 
-        response, problem = await client.post("/v1/promises", basket, JSON)
-        assert (response.status, problem["errors"][0]["path"]) == (400, "Idempotency-Key")
+        for key in ("", "k" * 129):
+            response, problem = await client.post("/v1/promises", basket, JSON | {"Idempotency-Key": key})
+            assert (response.status, problem["errors"][0]["path"]) == (400, "Idempotency-Key")
+        smuggled = basket | {"order_id": "O\u0000p"}
+        response, problem = await client.post("/v1/promises", smuggled, JSON)
+        assert (response.status, problem["errors"][0]["path"]) == (400, "order_id")
         keyed = JSON | {"Idempotency-Key": "basket-1"}
         response, first = await client.post("/v1/promises", basket, keyed)
         assert (response.status, first["outcome"]) == (200, "confirmed"), first
@@ -86,6 +90,8 @@ async def test_a_promise_is_kept_and_the_same_key_is_the_same_promise(settings, 
         other = JSON | {"Idempotency-Key": "basket-2"}
         _, second = await client.post("/v1/promises", basket, other)
         assert second["outcome"] != "confirmed"
+        without = [(await client.post("/v1/promises", basket, JSON))[1] for _ in range(2)]
+        assert without[0]["promise_id"] != without[1]["promise_id"]
 
 
 async def test_lists_explanations_and_the_past(settings, broker):

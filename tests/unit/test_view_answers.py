@@ -256,10 +256,10 @@ def test_items_of_a_batch_are_the_single_questions():
     [
         (b"", ""),
         (b"[]", ""),
-        (b"{}", ""),
-        (b'{"items":[{}]}', "items[0]"),
+        (b"{}", "items"),
+        (b'{"items":[{}]}', "items[0].sku"),
         (b'{"items":[{"sku":3}]}', "items[0].sku"),
-        (b'{"items":[{"sku":"a","lcation":"x"}]}', "items[0]"),
+        (b'{"items":[{"sku":"a","lcation":"x"}]}', "items[0].lcation"),
         (b'{"items":[{"sku":"\xff"}]}', ""),
         (b'{"items":[' + b",".join([b'{"sku":"a"}'] * 501) + b"]}", "items"),
         (b"[" * 100_000, ""),

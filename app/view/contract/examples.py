@@ -85,6 +85,7 @@ _WORDS: Final[Mapping[str, Any]] = {
     "customers": "C-000001",
     "customer": "C-000001",
     "source": "oms/main",
+    "sources": "oms/main",
     "status": "IN_FULFILMENT",
     "subscription": "1a2b3c4d",
     "supply_id": "PO-1",

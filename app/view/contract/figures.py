@@ -184,6 +184,23 @@ class Atp(Fresh, kw_only=True):
     notes: list[Note]
 
 
+def told(name: str) -> Meta:
+    """Data of a server-sent event: JSON of this type, or of an event `problem` a problem."""
+    refs = [{"$ref": f"#/components/schemas/{one}"} for one in (name, "Problem")]
+    return Meta(extra_json_schema={"contentMediaType": "application/json", "contentSchema": {"anyOf": refs}})
+
+
+class Told(Struct, kw_only=True):
+    """A server-sent event. `id` is the position until which all has been told."""
+
+    id: str
+    event: Literal["message", "problem"] = "message"
+
+
+class AtpTold(Told, kw_only=True):
+    data: Annotated[str, told("Atp")]
+
+
 class Batch(Struct, kw_only=True):
     """An element for each item and in their order: what the single answer would be, be it a problem."""
 

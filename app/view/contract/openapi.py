@@ -48,10 +48,13 @@ _FAILURES: Final = {
     401: "Who asks is not known.",
     403: "The key or token lacks the scope, or is bound to others.",
     404: "There is no such thing, or it is not for who asks.",
+    408: "The body does not come.",
     409: "It is not so any more; the body says what is.",
     413: "The body is too large.",
+    414: "The path and query are too long.",
     415: "The content type is another one.",
     429: "Too many requests; `Retry-After` says when to come again.",
+    431: "The headers are too large.",
     503: "Not now; `Retry-After` says when.",
     504: "It did not come about in time.",
 }
@@ -62,13 +65,16 @@ _LIMITS: Final = {
 _FIGURE: Final = {"ETag": "A tag of what the answer says, position and lag aside."}
 
 
-def openapi(routes: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """The description of these routes, (method, path) each; those that are no calls of the API are left out."""
+def openapi(routes: Iterable[tuple[str, str]], *, is_open: bool = False) -> dict[str, Any]:
+    """The description of these routes, (method, path) each; those that are no calls of the API are left out.
+    `is_open`: whoever asks is answered, and no key is needed."""
     known = [route for route in CALLS if route in set(routes)]
     schemas = _Schemas([CALLS[route] for route in known])
     paths: dict[str, dict[str, Any]] = {}
     for method, path in known:
         described = _operation(method, path, CALLS[method, path], BY_ROUTE.get((method, path)), schemas)
+        if is_open:
+            described["security"] = []
         paths.setdefault(path, {})[method.lower()] = described
     return {
         "openapi": "3.1.0",
@@ -111,7 +117,7 @@ class _Schemas:
         types: list[Any] = [Problem]
         for call in calls:
             answers = call.answer if isinstance(call.answer, tuple) else (call.answer,)
-            types += [one for one in (*answers, call.body) if one is not None]
+            types += [one for one in (*answers, *call.bodies.values()) if one is not None]
             types += [_parameter(call, name).type for name in call.query]
             types += [HEADERS[name][0] for name in call.headers]
         schemas, self.components = msgspec.json.schema_components(types, ref_template=_REF)
@@ -145,9 +151,9 @@ def _operation(
         body["description"] = f"Needs the scope {' and '.join(needed)}." + (
             "" if operation.bound else " Not for keys that are bound to customers or channels."
         )
-    if call.body is not None:
-        content = {media: {"schema": schemas.of(call.body)} for media in call.media}
-        body["requestBody"] = {"required": True, "content": content}
+    if call.bodies:
+        content = {media: {"schema": schemas.of(kind)} for media, kind in call.bodies.items()}
+        body["requestBody"] = {"required": not call.optional, "content": content}
     return body
 
 
@@ -157,7 +163,7 @@ def _responses(
     answer: dict[str, Any] = {"description": "The answer."}
     if call.gives == "text/event-stream":
         answer["description"] = (
-            "Server-sent events: `id` is a position, `data` the body below; an event `problem` has a problem."
+            "Server-sent events, each as below: `data` is JSON, of an event `problem` a problem."
         )
     if call.answer is not None or call.gives != "application/json":
         schema = {"type": "string"} if call.answer is None else schemas.of(call.answer)
@@ -171,15 +177,15 @@ def _responses(
     responses: dict[str, Any] = {str(call.status): answer}
     if is_figure:
         responses["304"] = {"description": "It says what `If-None-Match` names."}
-    failures = [503]
+    failures = [414, 431, 503]
     if operation is not None:
         failures += [400, 401, 403, 429]
         if "{" in path or call.query:
             failures.append(404)
         if "min_position" in call.query or path.startswith(("/v1/holds", "/v1/promises")):
             failures.append(504)
-        if call.body is not None:
-            failures += [409, 413, 415]
+        if call.bodies:
+            failures += [408, 409, 413, 415]
     problem = {_PROBLEM: {"schema": schemas.of(Problem)}}
     for status in sorted(failures):
         responses[str(status)] = {"description": _FAILURES[status], "content": problem}
@@ -205,7 +211,7 @@ def _query_parameter(call: Call, name: str, schemas: _Schemas) -> dict[str, Any]
         "schema": schemas.of(parameter.type),
     }
     if parameter.many:
-        found |= {"style": "form", "explode": True}
+        found |= {"style": "form", "explode": parameter.many == "twice"}
     return found
 
 

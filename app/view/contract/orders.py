@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from springtide.app.view.contract.figures import Day, Decimal, Fresh, Instant, Promise
+from springtide.app.view.contract.figures import Day, Decimal, Fresh, Instant, Promise, Told, told
 from springtide.app.view.questions import STATUSES
 
 Status = Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})]
@@ -153,6 +153,10 @@ class Order(Fresh, kw_only=True):
     sentence: Annotated[str, Meta(description="Where it stands, for the customer.")]
     shipments: list[Shipment]
     exceptions: list[OrderException]
+
+
+class OrderTold(Told, kw_only=True):
+    data: Annotated[str, told("Order")]
 
 
 class OrderListed(Struct, kw_only=True):

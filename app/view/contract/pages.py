@@ -52,9 +52,9 @@ class _Page:
         return web.Response(body=body, headers=headers, content_type=self._content_type, charset="utf-8")
 
 
-def describe(app: web.Application, settings: Settings) -> None:
+def describe(app: web.Application, settings: Settings, *, is_open: bool) -> None:
     """Adds the descriptions: of all routes that the application has by now, and of the topics."""
-    described = openapi([*routes_of(app), *DESCRIPTIONS])
+    described = openapi([*routes_of(app), *DESCRIPTIONS], is_open=is_open)
     topics = asyncapi(settings)
     style = (_HERE / "docs.css").read_text()
     policy = (

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+from springtide.app.view.bodies import form_of
 from springtide.app.view.questions import EXCEPTION_FILTERS, STATES, WHATS
 from springtide.app.view.web import shapes
 from springtide.app.view.web.asking import Answer, ask, cursor_of, path, rows_of, tell, with_query
@@ -109,7 +110,7 @@ async def _one(request: web.Request, name: str) -> dict[str, Any] | None:
 
 async def _replay(request: web.Request) -> web.Response:
     """Mended if the text of the event was changed, as it came if it was not."""
-    form = _texts(await request.post())
+    form = _texts(await form_of(request))
     name, text = form.get("id", ""), form.get("event", "").replace("\r\n", "\n").strip()
     one = await _one(request, name)
     body: dict[str, Any] = {"reason": form["reason"]} if form.get("reason") else {}
@@ -125,7 +126,7 @@ async def _replay(request: web.Request) -> web.Response:
 
 
 async def _discard(request: web.Request) -> web.Response:
-    form = _texts(await request.post())
+    form = _texts(await form_of(request))
     if not form.get("reason"):
         fault = {"path": "reason", "message": "it is missing"}
         problem = {"title": "Say why it is discarded", "detail": "Nothing was done.", "errors": [fault]}
@@ -163,7 +164,7 @@ async def _about(request: web.Request, deed: str, filters: Mapping[str, str]) ->
 
 async def _many(request: web.Request) -> web.Response:
     """One part of many; what it answers sends for the next one, or has a button that does."""
-    form = _texts(await request.post())
+    form = _texts(await form_of(request))
     deed = "discard" if form.get("deed") == "discard" else "replay"
     rate = min(RATE_MAX, max(RATE_MIN, _number(form.get("rate"), RATE)))
     whole = int(min(MANY_MAX, max(1, _number(form.get("whole"), 1))))
@@ -175,7 +176,7 @@ async def _many(request: web.Request) -> web.Response:
     body |= {name: form[name] for name in ("reason", "cursor") if form.get(name)}
     began_s = monotonic()
     answer = await tell(request, "POST", f"/v1/exceptions:{deed}", body)
-    failures = (await request.post()).getall("failure", [])
+    failures = (await form_of(request)).getall("failure", [])
     for result in rows_of(answer.body, "results"):
         if isinstance(problem := result.get("problem"), dict):
             failures = [*failures, f"{result.get('id')}: {problem.get('detail')}"]

@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from springtide.app.access.session import form_token
+from springtide.app.view.bodies import form_of
 from springtide.app.view.edge import READING, is_own_page
 from springtide.app.view.problems import Problem
 
@@ -64,7 +65,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise _not_ours("The browser does not say that a page of this address asks for it.")
     shown = request.headers.get(FORM_HEADER)
     if shown is None:
-        shown = str((await request.post()).get(FORM_FIELD, ""))
+        shown = str((await form_of(request)).get(FORM_FIELD, ""))
     cookie = _secret(request)
     if cookie is None or not compare_digest(shown.encode(), form_token(cookie).encode()):
         raise _not_ours(

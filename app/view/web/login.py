@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from springtide.app.view.bodies import form_of
 from springtide.app.view.gate import GATE
 from springtide.app.view.problems import Problem
 from springtide.app.view.web import guard
@@ -25,7 +26,7 @@ async def _ask(request: web.Request) -> web.Response:
 
 
 async def _sign_in(request: web.Request) -> web.Response:
-    form = await request.post()
+    form = await form_of(request)
     there = guard.local_path(str(form.get("next", "")))
     gate = request.app.get(GATE)
     if gate is None:

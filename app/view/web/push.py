@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from springtide.app.view.bodies import form_of
 from springtide.app.view.web import deliveries, sentences, words
 from springtide.app.view.web.asking import Answer, ask, cursor_of, path, rows_of, tell, with_query
 from springtide.app.view.web.rendering import page, see
@@ -75,7 +76,7 @@ async def _listed(
 
 
 async def _create(request: web.Request) -> web.Response:
-    sent = await request.post()
+    sent = await form_of(request)
     form = {name: str(value) for name, value in sent.items()}
     statuses = [str(value) for value in sent.getall("status", [])]
     wanted, faults = deliveries.wish(form, statuses)
@@ -115,7 +116,7 @@ async def _shown(request: web.Request, refused: Answer | None = None) -> web.Res
 
 
 async def _do(request: web.Request) -> web.Response:
-    form = {name: str(value).strip() for name, value in (await request.post()).items()}
+    form = {name: str(value).strip() for name, value in (await form_of(request)).items()}
     here = path("v1", "subscriptions", request.match_info["id"])
     deed = form.get("deed", "")
     if deed == "pause":

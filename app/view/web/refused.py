@@ -22,6 +22,7 @@ async def readable(request: web.Request, handler: Handler) -> web.StreamResponse
             raise
         context = {"problem": problem}
         response = page(request, "refused.html", problem.title, context, status=problem.status)
+        response.headers.update(problem.headers)
         if problem.retry_after_s is not None:
             response.headers["Retry-After"] = str(problem.retry_after_s)
         return response
