@@ -42,7 +42,7 @@ from springtide.tables.causes import gate
 from springtide.tables.lifecycle import Change
 from springtide.tables.order import FACTS_MAX, WAITING_MAX, Order
 
-STATE_VERSION: Final = b"\x01"
+STATE_VERSION: Final = b"\x02"
 GOODS_PREFIX: Final = b"\x00g"
 """Before a SKU in the key of what orders must know of it."""
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -99,7 +99,8 @@ class OrderActor:
     # --- messages ---
 
     def _fact(self, work: Work, record: Record, fact: Fact) -> None:
-        self._advance(work, fact.time_us)
+        if fact.time_us > work.meta.time_us:
+            self._advance(work, fact.time_us)
         passage.saw_fact(work, fact.origin)
         if not work.is_new(fact.digest):
             work.count("duplicates")
@@ -257,30 +258,27 @@ class OrderActor:
 
     def _publish(self, work: Work, key: bytes, change: Change, previous: str, status: str) -> None:
         order = change.order
+        reached = change.reached
+        milestones: list[MilestoneTold] = []
+        for name, one in reached.items():
+            occurred_at, recorded_at = rfc3339(one.occurred_us), rfc3339(one.recorded_us)
+            milestones.append(MilestoneTold(name, occurred_at, recorded_at, one.inferred, one.superseded))
         letter = StatusChange(
             order_id=order.order_id,
             version=order.version,
             status=status,
             previous=previous or None,
-            milestones=tuple(
-                MilestoneTold(
-                    one.name,
-                    rfc3339(one.occurred_us),
-                    rfc3339(one.recorded_us),
-                    one.inferred,
-                    one.superseded,
-                )
-                for one in order.milestones
-                if one.name in change.reached
-            ),
+            milestones=tuple(milestones),
             at=rfc3339(change.at_us),
             event_id=change.event_id,
             customer_id=order.customer_id,
             channel=order.channel,
             region=order.sold_in,
             correlation_id=order.correlation,
-            holds=tuple(hold.reason for hold in order.holds.values() if hold.released_us is None),
-            cause=gate(order),
+            holds=tuple([hold.reason for hold in order.holds.values() if hold.released_us is None])
+            if order.holds
+            else (),
+            cause=gate(order) if order.holds or order.waits else None,
             customer_class=order.customer_class,
         )
         work.emit(STATUS_CHANGES, key, encode_letter(letter), work.partition)

@@ -6,7 +6,6 @@ Faust is the membership, the agents and their life cycle; the engine below it ow
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -31,14 +30,10 @@ from springtide.app.engine.kafka_log import KafkaLog
 from springtide.app.engine.metrics import Metrics
 from springtide.app.engine.rocks_store import StoreResources
 from springtide.app.engine.transport import BatchSchema, BatchTransport, NoTables
+from springtide.app.interpreter import tune
 from springtide.app.settings import Settings
 
-# Faust's consumer has a thread of its own, which must not wait for a slice of the actors' loop.
 STOP_AFTER_FAILURE_S: Final = 5.0
-SWITCH_INTERVAL_S: Final = 0.0005
-# Rows and records live long and refer to nothing that could come back to them: looking for cycles among
-# them every few hundred allocations is a tenth of the time.
-GC_THRESHOLDS: Final = (50_000, 20, 50)
 OBSERVE_EVERY_S: Final = 1.0
 
 _log = structlog.get_logger("springtide.worker")
@@ -113,8 +108,7 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set; WorkerFailed when an actor ended by itself."""
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
-        gc.set_threshold(*GC_THRESHOLDS)
+        tune()  # Faust's consumer has a thread of its own
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # for the loop of Faust's consumer thread
         await self._log.start()
         try:

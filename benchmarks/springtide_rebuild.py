@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import tempfile
 from collections.abc import Callable
@@ -27,8 +26,8 @@ from springtide.app.engine.actor import Observer, PartitionActor, Run, SourceClo
 from springtide.app.engine.kafka_log import KafkaLog
 from springtide.app.engine.log import ActorId
 from springtide.app.engine.rocks_store import RocksStore, StoreResources
+from springtide.app.interpreter import tune
 from springtide.app.settings import Settings
-from springtide.app.worker import GC_THRESHOLDS
 
 
 class _Nothing:
@@ -79,7 +78,7 @@ async def run(args: Any, folder: Path) -> dict[str, Any]:
             )
             for number in range(partitions)
         ]
-        gc.set_threshold(*GC_THRESHOLDS)
+        tune()
         watch.mark()
         await asyncio.gather(*(actor.run() for actor in actors))
     finally:

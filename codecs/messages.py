@@ -214,7 +214,7 @@ InboxMessage: TypeAlias = Fact | Tick | Demand | Supplied | CustomerOrder | Cust
 
 _decoder: Final = msgspec.msgpack.Decoder(InboxMessage)
 _encoder: Final = msgspec.msgpack.Encoder()
-_data_decoders: Final = {code: msgspec.msgpack.Decoder(fact.data) for code, fact in FACT_BY_CODE.items()}
+_decode_data: Final = {code: msgspec.msgpack.Decoder(fact.data).decode for code, fact in FACT_BY_CODE.items()}
 
 decode = _decoder.decode
 encode = _encoder.encode
@@ -227,7 +227,7 @@ def encode_data(data: Data) -> msgspec.Raw:
 
 def decode_data(fact: Fact) -> Data:
     """The typed data of a fact."""
-    return _data_decoders[fact.code].decode(fact.data)
+    return _decode_data[fact.code](fact.data)
 
 
 def digest(source: str, event_id: str, addressee: str) -> bytes:

@@ -8,7 +8,9 @@ from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND_US = 1_000_000
-DAY_US = 86_400 * SECOND_US
+DAY_MS = 86_400_000
+DAY_US = DAY_MS * 1_000
+_HOUR_US = 3_600 * SECOND_US
 TIME_MIN_US = 0
 TIME_MAX_US = 7_258_118_400 * SECOND_US  # the year 2200
 
@@ -27,23 +29,25 @@ def instant(text: str) -> int:
     return micros(at)
 
 
+_MILLISECONDS = ("Z", *(f".{ms:03d}Z" for ms in range(1, 1_000)))
+"""The end of an instant by its milliseconds: most have no finer fraction."""
+_SECONDS = tuple(f"{s // 60:02d}:{s % 60:02d}" for s in range(3_600))
+"""Minutes and seconds by seconds of the hour: to look up text takes a third of the time that to write it takes."""
+
+
 @lru_cache(maxsize=4_096)
-def _day(days: int) -> str:
-    return (EPOCH + timedelta(days=days)).date().isoformat()
+def _to_the_hour(hours: int) -> str:
+    return (EPOCH + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:")
 
 
 @lru_cache(maxsize=8_192)
 def rfc3339(at_us: int) -> str:
     """An instant as RFC 3339 in UTC, with as many decimals as it needs (none, 3 or 6)."""
-    days, rest_us = divmod(at_us, DAY_US)
+    hours, rest_us = divmod(at_us, _HOUR_US)
     seconds, fraction_us = divmod(rest_us, SECOND_US)
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    text = f"{_day(days)}T{hour:02d}:{minute:02d}:{second:02d}"
-    if fraction_us == 0:
-        return text + "Z"
-    milliseconds, rest = divmod(fraction_us, 1_000)
-    return f"{text}.{fraction_us:06d}Z" if rest else f"{text}.{milliseconds:03d}Z"
+    milliseconds, finer = divmod(fraction_us, 1_000)
+    end = f".{fraction_us:06d}Z" if finer else _MILLISECONDS[milliseconds]
+    return f"{_to_the_hour(hours)}{_SECONDS[seconds]}{end}"
 
 
 def day_start(text: str) -> int:

@@ -24,8 +24,8 @@ class Ahead:
         if ranks.lack_behind(first):
             self._coming += [(ranks.of[name], name) for name in ranks.lacks if name not in touched]
         else:
-            for order_id in ranks.lacks:
-                if order_id in touched:
+            for order_id in touched:
+                if order_id in ranks.lacks:
                     self._add(ranks.lacks[order_id], -1)
             for key, days in ranks.sums.items():
                 for day, units in days.items():

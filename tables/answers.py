@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from springtide.codecs import facts as f
 from springtide.codecs.messages import PromiseAsked, Supplied
-from springtide.tables import milestones
 from springtide.tables.catalog import NO_NETWORK
 from springtide.tables.causes import note_wait
 from springtide.tables.order import Dated, Ledger, Line, Need, Order, Promise
@@ -159,7 +158,7 @@ class Answers(Wants, gc=False):
     def _promise(self, line: Line, told: tuple[Dated, ...]) -> None:
         """Takes what a line is promised now; what it was first promised stays."""
         if told != line.promises:
-            known = milestones.told(self.order, "promise_set") if line.promises else None
+            known = self.order.milestones.get("promise_set") if line.promises else None
             if known is not None and not known.superseded:
                 net = line.open
                 if units_by_day(line.promises, net) != units_by_day(told, net):

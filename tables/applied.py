@@ -8,7 +8,6 @@ import msgspec
 
 from springtide.tables.catalog import Goods, Network
 from springtide.tables.finance import Stamp
-from springtide.tables.milestones import told
 from springtide.tables.order import EXCEPTIONS_MAX, Milestone, Order, OrderException
 
 
@@ -29,8 +28,8 @@ class Applied(msgspec.Struct, gc=False):
     """Whether what can't be is to be looked for anew."""
     touched: dict[str, None] = {}
     """SKUs that must be asked anew."""
-    reached: dict[str, None] = {}
-    """Names of milestones that were added, or whose clocks or marks changed."""
+    reached: dict[str, Milestone] = {}
+    """Milestones that were added, or whose clocks or marks changed, by name."""
     goods: Mapping[str, Goods] = {}
     """SKU -> what is known of it, of those that orders must know."""
     network: Network | None = None
@@ -48,14 +47,14 @@ class Applied(msgspec.Struct, gc=False):
 
     def reach(self, name: str) -> None:
         """Marks a milestone that follows from quantities, once; again only if it was no longer so."""
-        known = told(self.order, name)
+        known = self.order.milestones.get(name)
         if known is None or known.superseded:
             self._mark(known, name, self.stamp, False)
 
     def fact(self, name: str, inferred: bool = False, stamp: Stamp | None = None) -> None:
         """Marks a milestone that a fact states, or implies. What is stated replaces what was inferred; of
         several facts the one that occurred first counts, whichever comes first."""
-        known = told(self.order, name)
+        known = self.order.milestones.get(name)
         if known is not None and not known.superseded:
             if known.inferred == inferred:
                 if (self.at_us if stamp is None else stamp[0]) >= known.occurred_us:
@@ -68,7 +67,7 @@ class Applied(msgspec.Struct, gc=False):
         self, name: str, stamp: Stamp | None, inferred: bool = False, superseded: bool = False
     ) -> None:
         """Marks a milestone as it is worked out from all facts; None if none of them states it (any more)."""
-        known = told(self.order, name)
+        known = self.order.milestones.get(name)
         if stamp is None:
             self.supersede(name)
         elif known is None or (known.superseded, known.inferred, known.occurred_us) != (
@@ -79,20 +78,20 @@ class Applied(msgspec.Struct, gc=False):
             self._mark(known, name, stamp, inferred, superseded)
 
     def supersede(self, name: str) -> None:
-        known = told(self.order, name)
+        known = self.order.milestones.get(name)
         if known is not None and not known.superseded:
             known.superseded = True
-            self.reached[name] = None
+            self.reached[name] = known
 
     def _mark(
         self, known: Milestone | None, name: str, stamp: Stamp, inferred: bool, superseded: bool = False
     ) -> None:
-        self.reached[name] = None
         if known is None:
-            self.order.milestones.append(Milestone(name, *stamp, inferred, superseded))
-            return
-        known.occurred_us, known.recorded_us, known.event_id = stamp
-        known.inferred, known.superseded = inferred, superseded
+            known = self.order.milestones[name] = Milestone(*stamp, inferred, superseded)
+        else:
+            known.occurred_us, known.recorded_us, known.event_id = stamp
+            known.inferred, known.superseded = inferred, superseded
+        self.reached[name] = known
 
     def refuse(self, kind: str, detail: str) -> None:
         """Shows what can't be on the order; the oldest go first once there are too many."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from springtide.codecs import facts as f
-from springtide.tables import finance, milestones, returns
+from springtide.tables import finance, returns
 from springtide.tables.finance import Finance, Stamp
 from springtide.tables.order import Order
 from springtide.tables.restock import skus_of
@@ -112,7 +112,7 @@ def _first(known: Iterable[Return], what: str) -> Stamp | None:
 
 def settled(order: Order) -> Stamp:
     """The last of the facts by which a closed order is delivered, reconciled and free."""
-    received = milestones.told(order, "received")
+    received = order.milestones.get("received")
     found = [] if received is None else [(order.placed_us, received.recorded_us, received.event_id)]
     found += [order.told["lowered"]] if "lowered" in order.told else []
     found += [

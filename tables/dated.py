@@ -31,6 +31,20 @@ def look_ahead(cum: Sequence[int]) -> list[int]:
     return list(accumulate(reversed(cum), min))[::-1]
 
 
+def takeable(wanted: Sequence[int], spare: Sequence[int]) -> list[int]:
+    """Units of those `wanted` up to each day that can be taken on it, `spare` being what is left beyond all that is
+    promised: what is taken must be there on each later day too, but for units that are wanted no more by then,
+    since they are promised for a day in between."""
+    found: list[int] = []
+    for at, (units, always) in enumerate(zip(wanted, look_ahead(spare), strict=True)):
+        most = always
+        if units > always:
+            later = zip(spare[at:], wanted[at:], strict=True)
+            most = min(there + max(0, units - still) for there, still in later)
+        found.append(min(units, max(0, most)))
+    return found
+
+
 def discrete(opening: int, supply: Sequence[int], demand: Sequence[int]) -> list[int | None]:
     """The row of a master schedule: the first day and each later one with supply start a bucket; a bucket
     has its supply, less demand until the next. Days that start none are None."""

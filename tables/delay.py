@@ -82,7 +82,7 @@ def delay(order: Order, at_us: int, plan: Plan | None) -> Delay:
     way = course(order, at_us)
     if way is None:
         return Delay()
-    planned = {s: getattr(plan or NO_PLAN, name) for s, name in _PLANNED.items()}
+    planned = _planned(plan)
     found = pieces(way)
     segments = _segments(way, found, planned)
     cause, since_s = _current(way, found, planned)
@@ -95,10 +95,32 @@ def delay(order: Order, at_us: int, plan: Plan | None) -> Delay:
         lateness_s = max(0, way.until_s - promise_s)
         slack_s = promise_s - way.placed_s - sum(planned.values())
         slack_eaten_s = max(0, min(slack_s, excess_s))
-        at_risk = not way.is_delivered and (eta_s is None or eta_s > promise_s)
+        at_risk = _is_at_risk(way, eta_s, promise_s)
     return Delay(
         cause, since_s, tuple(segments), lateness_s, slack_eaten_s, _primary(segments), eta_s, at_risk
     )
+
+
+def outlook(order: Order, at_us: int, plan: Plan | None) -> tuple[str | None, bool]:
+    """(`cause`, `at_risk`) of `delay`, by which orders are listed, for less than all of it costs."""
+    way = course(order, at_us)
+    if way is None or way.is_delivered:
+        return None, False
+    planned = _planned(plan)
+    now = way.active(way.at_s)
+    cause = _current(way, pieces(way), planned)[0] if now is None else now.cause
+    promise_s = promised_until_s(order, planned["transit"])
+    if promise_s is None:
+        return cause, False
+    return cause, _is_at_risk(way, _eta_s(order, way, planned), promise_s)
+
+
+def _is_at_risk(way: Course, eta_s: int | None, promise_s: int) -> bool:
+    return not way.is_delivered and (eta_s is None or eta_s > promise_s)
+
+
+def _planned(plan: Plan | None) -> dict[str, int]:
+    return {stage: getattr(plan or NO_PLAN, name) for stage, name in _PLANNED.items()}
 
 
 _PLANNED: Final = {"allocation": "allocate_s", "warehouse": "warehouse_s", "transit": "transit_s"}

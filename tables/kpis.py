@@ -15,7 +15,7 @@ import msgspec
 from springtide.codecs.facts import Plan
 from springtide.codecs.times import SECOND_US
 from springtide.tables.delay import DAY_S, delay, promised_until_s
-from springtide.tables.order import Order, ledgers
+from springtide.tables.order import Ledger, Order, ledgers
 
 EXACT_MAX: Final = 512
 """Distinct values a spread keeps as they are; beyond it they are rounded to one part in a hundred."""
@@ -142,6 +142,11 @@ def _count(counts: dict[Any, int], key: Any, more: int) -> None:
 
 def totals_of(order: Order, plan: Plan | None) -> Totals:
     """What one placed order adds."""
+    return totals_from(order, plan, ledgers(order))
+
+
+def totals_from(order: Order, plan: Plan | None, quantities: dict[str, Ledger]) -> Totals:
+    """The same where its ledgers are known."""
     found = Totals(orders=1)
     if order.exceptions:
         found.with_exceptions = 1
@@ -169,23 +174,21 @@ def totals_of(order: Order, plan: Plan | None) -> Totals:
             cause = why.primary or "unknown"
             found.late_s[cause] = why.eta_s - promise_s
             found.late_orders[cause] = 1
-    found.perfect = int(not late and _is_whole(order))
+    found.perfect = int(not late and _is_whole(order, quantities))
     return found
 
 
-def _is_whole(order: Order) -> bool:
+def _is_whole(order: Order, quantities: dict[str, Ledger]) -> bool:
     """Delivered as ordered, nothing cancelled, lost, returned or credited, and nothing that can't be."""
     return not order.exceptions and all(
         ledger.delivered == ledger.ordered and not (ledger.returned or ledger.credited or ledger.lost)
-        for ledger in ledgers(order).values()
+        for ledger in quantities.values()
     )
 
 
 def _reached(order: Order, name: str) -> int | None:
-    for milestone in order.milestones:
-        if milestone.name == name and not milestone.superseded:
-            return milestone.occurred_us
-    return None
+    milestone = order.milestones.get(name)
+    return None if milestone is None or milestone.superseded else milestone.occurred_us
 
 
 def ages(days: Iterable[tuple[int, int]], today: int) -> dict[str, int]:

@@ -142,7 +142,11 @@ class Change(Shipping, Billing, Answers, gc=False):
 
     def _settle_cancelled(self) -> None:
         """What has shipped can't be cancelled, whichever was told first; what a void brings back can."""
-        lines = [line for line in self.order.lines.values() if line.to_cancel or line.cancelled]
+        lines = [
+            line
+            for line in self.order.lines.values()
+            if line.cancelled or line.cancel_asked or line.rest_cancelled or line.removed
+        ]
         if not lines:
             return
         shipped = self._shipped()

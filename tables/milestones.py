@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from springtide.tables.finance import Stamp
-from springtide.tables.order import STEPS, Milestone, Order
+from springtide.tables.order import STEPS, Order
 
 NAMES: Final = {"released": "released_to_warehouse", "attempted": "delivery_attempted"}
 """Milestones of steps and scans that have another name."""
@@ -62,19 +62,13 @@ def of_shipments(order: Order) -> dict[str, Reached]:
             elif taken_back is not None:
                 add(milestone_of(step), True, True, taken_back)
         for scan in shipment.scans:
+            gone = void or shipment.is_corrected(scan)
             if scan.is_exception:
-                add(f"carrier_exception({scan.status})", void, False, scan.stamp)
+                add(f"carrier_exception({scan.status})", gone, False, scan.stamp)
             elif scan.status not in UNTOLD_SCANS:
-                add(milestone_of(scan.status), void or shipment.is_corrected(scan), False, scan.stamp)
+                add(milestone_of(scan.status), gone, False, scan.stamp)
     return found
 
 
 def _occurred(stamp: Stamp) -> int:
     return stamp[0]
-
-
-def told(order: Order, name: str) -> Milestone | None:
-    for milestone in order.milestones:
-        if milestone.name == name:
-            return milestone
-    return None

@@ -15,7 +15,6 @@ from springtide.tables.finance import Finance, Stamp, finance_axis, payment_axis
 from springtide.tables.money import billionths
 from springtide.tables.returns import Return, restocked, returned, returns_axis
 
-STATE_VERSION: Final = 1
 FACTS_MAX: Final = 10_000
 """Facts one order takes; beyond it they become dead letters. It bounds the row's size."""
 WAITING_MAX: Final = 200
@@ -193,11 +192,12 @@ class Shipment(msgspec.Struct, array_like=True, gc=False):
         once the shipment has left on none that it went without."""
         if self.shipped:
             return self.shipped.get(line_id, 0)
-        return max(
-            self.released.get(line_id, 0) - self.short.get(line_id, 0),
-            self.picked.get(line_id, 0),
-            self.packed.get(line_id, 0),
-        )
+        units = self.released.get(line_id, 0)
+        if self.short:
+            units -= self.short.get(line_id, 0)
+        if self.picked or self.packed:
+            units = max(units, self.picked.get(line_id, 0), self.packed.get(line_id, 0))
+        return units
 
     @property
     def is_delivered(self) -> bool:
@@ -227,7 +227,9 @@ class Shipment(msgspec.Struct, array_like=True, gc=False):
             found = [s for s in found if s.tracking == tracking]
         if self.corrected:
             found = [s for s in found if not self.is_corrected(s)]
-        return min(found, key=lambda s: (s.at_us, s.sequence, s.status), default=None)
+        if len(found) > 1:
+            return min(found, key=lambda s: (s.at_us, s.sequence, s.status))
+        return found[0] if found else None
 
     def is_scanned_after(self, end: Scan) -> bool:
         """Whether the carrier scanned the same parcel though its way had ended."""
@@ -310,7 +312,6 @@ class Wait(msgspec.Struct, array_like=True, gc=False):
 class Milestone(msgspec.Struct, array_like=True, gc=False):
     """Reached once. `inferred`: nobody said so, but a later fact implies it. `superseded`: no longer so."""
 
-    name: str
     occurred_us: int
     recorded_us: int
     event_id: str
@@ -404,7 +405,8 @@ class Order(msgspec.Struct, array_like=True, gc=False):
     lines: dict[str, Line] = {}
     shipments: dict[str, Shipment] = {}
     holds: dict[str, OrderHold] = {}
-    milestones: list[Milestone] = []
+    milestones: dict[str, Milestone] = {}
+    """By name, in the order in which they were first reached."""
     exceptions: list[OrderException] = []
     needs: dict[str, Need] = {}
     waiting: list[bytes] = []
@@ -542,7 +544,7 @@ def _reached(order: Order) -> dict[str, dict[str, int]]:
             units = found.setdefault(step, {})
             for key, count in at.items():
                 units[key] = units.get(key, 0) + count
-    return {step: in_lines(order, units) for step, units in found.items()}
+    return {step: in_lines(order, units) for step, units in found.items()} if order.compound else found
 
 
 def _add(found: dict[str, Ledger], name: str, units: dict[str, int]) -> None:
@@ -554,30 +556,32 @@ def _add(found: dict[str, Ledger], name: str, units: dict[str, int]) -> None:
 
 
 def total(order: Order) -> Ledger:
-    """The order's quantities, all lines in sum, but for `lost` and `restocked`, on which nothing depends."""
+    """The order's quantities, all lines in sum, but for those on which nothing depends: of `released` only
+    whether there is any, and nothing of `picked`, `packed`, `lost` and `restocked`."""
     ordered = cancelled = allocated = backordered = 0
     for line in order.lines.values():
         ordered += line.ordered
         cancelled += line.cancelled
         allocated += line.allocated
         backordered += line.backordered
-    released = picked = packed = shipped = delivered = 0
+    released = shipped = delivered = 0
     if order.compound:
         at = _reached(order)
-        released, picked, packed, shipped, delivered = (
-            sum(at.get(step, _NOTHING).values()) for step in (*STEPS, "delivered")
+        released, shipped, delivered = (
+            sum(at.get(step, _NOTHING).values()) for step in ("released", "shipped", "delivered")
         )
-    for shipment in () if order.compound else order.shipments.values():
-        reached = shipment.reached()
-        if not reached:
-            continue
-        released += sum(reached["released"].values())
-        if reached["picked"]:
-            picked += sum(reached["picked"].values())
-            packed += sum(reached["packed"].values())
-            shipped += sum(reached["shipped"].values())
-            delivered += sum(reached["delivered"].values())
-    whole = Ledger(ordered, cancelled, allocated, backordered, released, picked, packed, shipped, delivered)
+    else:
+        for shipment in order.shipments.values():
+            gone = shipment.gone()
+            if gone:
+                units = sum(gone.values())
+                shipped += units
+                if shipment.is_delivered:
+                    delivered += units
+            elif shipment.voided is None:
+                released += sum((shipment.released or shipment.picked or shipment.packed).values())
+        released += shipped
+    whole = Ledger(ordered, cancelled, allocated, backordered, released, 0, 0, shipped, delivered)
     finance = order.finance
     if finance is not None:
         whole.invoiced = sum(finance.invoiced().values())

@@ -8,7 +8,7 @@ rank what they lack, from the day on which they want it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from operator import add, sub
 from typing import Final
@@ -20,7 +20,6 @@ from springtide.tables.picture import supply_by_day
 from springtide.tables.sku import Allocation, Dated, Head, Plan, Taken
 
 NO_LACKS: Final[Lacks] = {}
-_NO_LEVEL: Final[tuple[int, list[int]]] = (0, [])
 
 
 class Rooms:
@@ -36,7 +35,6 @@ class Rooms:
         self.count = policy.horizon_days
         self._todays: dict[str, int] = {}
         self._coming: dict[str, list[int]] = {}
-        self._levels: dict[str, tuple[int, list[int]]] = {}
 
     def places(self) -> list[str]:
         """Open locations of the SKU."""
@@ -63,28 +61,61 @@ class Rooms:
             for fence in self.head.fences.values()
         )
 
-    def _sum(self, units: Callable[[str], list[int]]) -> list[int]:
+    def _points(
+        self, location: str | None, lacks: Lacks = NO_LACKS, without: Sequence[Plan] = ()
+    ) -> list[int]:
+        """Days, by their place after today, on which anything changes at a location (None: at any); from each
+        to the next all figures stay as they are. There are few where little is planned and to come."""
+        first, last = self.today(location), self.count - 1
+        points = {0}
+        for name in self.places() if location is None else [location]:
+            late = self.today(name) - first
+            points.add(late)
+            for by_day in self.days.plans.get(name, {}).values():
+                points.update(day - first for day in by_day)
+            points.update(day - first for day, where, _ in without if where == name)
+            if self.days.supply.get(name):
+                supplied = self._supplied(name)
+                points.update(at + late for at in range(1, self.count) if supplied[at] != supplied[at - 1])
+        for by_day in lacks.values():
+            points.update(day - first for day in by_day)
+        if self.head.fences:
+            points.add(1)
+            for fence in self.head.fences.values():
+                zone = "UTC" if fence.location is None else self.network.place(fence.location).timezone
+                for at_us in (fence.from_us, fence.to_us):
+                    if at_us is not None:
+                        day = calendar.today(zone, at_us) - first
+                        points.update((day, day + 1))
+        return sorted({min(last, max(0, at)) for at in points})
+
+    def _each_day(self, points: list[int], units: list[int]) -> list[int]:
+        """Figures at points as those of each day."""
+        if len(points) == self.count:
+            return units
+        found: list[int] = []
+        for at, end, there in zip(points, [*points[1:], self.count], units, strict=True):
+            found += [there] * (end - at)
+        return found
+
+    def _sum(self, units: Callable[[str, Sequence[int]], list[int]], points: Sequence[int]) -> list[int]:
         """Units of all open locations by date; one where it is a later date already counts as on its own
         today till then."""
         first = self.today(None)
-        found = [0] * self.count
+        found = [0] * len(points)
         for name in self.places():
             late = self.today(name) - first
-            there = units(name)
-            for i in range(self.count):
-                found[i] += there[max(0, i - late)]
+            there = units(name, [max(0, at - late) for at in points] if late else points)
+            found = list(map(add, found, there))
         return found
 
-    def level(self, location: str | None) -> list[int]:
-        """What is there and to come up to each day, nothing planned taken out; None: at all open ones."""
+    def level(self, location: str | None, points: Sequence[int]) -> list[int]:
+        """What is there and to come up to each of such days, nothing planned taken out; None: at all open
+        ones."""
         if location is None:
-            return self._sum(self.level)
-        opening, found = self._levels.get(location, _NO_LEVEL)
-        now = self._open(location)
-        if not found or opening != now:
-            found = [now + units for units in self._supplied(location)]
-            self._levels[location] = (now, found)
-        return found
+            return self._sum(self.level, points)
+        now, supplied = self._open(location), self._supplied(location)
+        return [now + supplied[at] for at in points]
 
     def _open(self, location: str) -> int:
         cell = self.head.cells.get(location)
@@ -113,19 +144,40 @@ class Rooms:
         names = self.places() if location is None else [location]
         return dict.fromkeys(channel for name in names for channel in self.days.plans.get(name, {}))
 
-    def _planned(self, location: str | None, channel: str, without: Sequence[Plan] = ()) -> list[int]:
-        """Units planned for a channel up to each day."""
+    def _planned(
+        self, location: str | None, channel: str, without: Sequence[Plan], points: Sequence[int]
+    ) -> list[int]:
+        """Units planned for a channel up to each of such days."""
         if location is None:
-            return self._sum(lambda name: self._planned(name, channel, without))
+            return self._sum(lambda name, points: self._planned(name, channel, without, points), points)
+        by_day = self.days.plans.get(location, {}).get(channel, {})
+        return self._up_to(self._on(location, [by_day], without), points)
+
+    def _on(
+        self, location: str | None, units: Iterable[Mapping[int, int]], without: Sequence[Plan] = ()
+    ) -> dict[int, int]:
+        """Place of a day after today -> units, those of past days being today's, of late ones the last's."""
         today, last = self.today(location), self.count - 1
-        found = [0] * self.count
-        for day, units in self.days.plans.get(location, {}).get(channel, {}).items():
-            at = day - today
-            found[at if 0 <= at <= last else 0 if at < 0 else last] += units
-        for day, where, units in without:
+        found: dict[int, int] = {}
+        for by_day in units:
+            for day, more in by_day.items():
+                at = min(last, max(0, day - today))
+                found[at] = found.get(at, 0) + more
+        for day, where, more in without:
             if where == location:
-                found[min(last, max(0, day - today))] -= units
-        return list(accumulate(found))
+                at = min(last, max(0, day - today))
+                found[at] = found.get(at, 0) - more
+        return found
+
+    def _up_to(self, on: dict[int, int], points: Sequence[int]) -> list[int]:
+        if not on:
+            return [0] * len(points)
+        units, found, days = 0, [], sorted(on, reverse=True)
+        for at in points:
+            while days and days[-1] <= at:
+                units += on[days.pop()]
+            found.append(units)
+        return found
 
     def _lefts(self, location: str | None, at: int) -> list[fences.Left]:
         """What fences there keep on a day, by its place after today."""
@@ -136,31 +188,28 @@ class Rooms:
         start, end = calendar.midnight_us(zone, day), calendar.midnight_us(zone, day + 1)
         return fences.lefts(self.head, location, start, end)
 
-    def _spare(self, location: str | None, channel: str | None, without: Sequence[Plan]) -> list[int]:
+    def _spare(
+        self, location: str | None, channel: str | None, without: Sequence[Plan], points: Sequence[int]
+    ) -> list[int]:
         """Level less all that is planned, and less what fences keep beyond that for channels but this one.
         None as channel: for all channels."""
-        level = self.level(location)
+        level = self.level(location, points)
         if location is not None and not self.fenced(location):
             changes = self._changes(location, without if channel is not None else ())
-            if not changes:
-                return level
-            planned_on = [0] * self.count
-            for at, more in changes.items():
-                planned_on[at] = more
-            return list(map(sub, level, accumulate(planned_on)))
+            return list(map(sub, level, self._up_to(changes, points))) if changes else level
         planned = {
-            name: self._planned(location, name, without if name == channel else ())
+            name: self._planned(location, name, without if name == channel else (), points)
             for name in self._channels(location)
         }
         if without and channel is not None and channel not in planned:
-            planned[channel] = self._planned(location, channel, without)
+            planned[channel] = self._planned(location, channel, without, points)
         if not self.fenced(location):
             for units in planned.values():
-                level = [a - b for a, b in zip(level, units, strict=True)]
+                level = list(map(sub, level, units))
             return level
         found = []
-        for i, there in enumerate(level):
-            kept = fences.kept_for(there, self._lefts(location, i))
+        for i, (at, there) in enumerate(zip(points, level, strict=True)):
+            kept = fences.kept_for(there, self._lefts(location, at))
             left = there
             for name in dict.fromkeys([*planned, *kept]):
                 wanted = planned[name][i] if name in planned else 0
@@ -174,53 +223,66 @@ class Rooms:
         """What a channel's line may still plan or take for each day, so that no other plan breaks; `without`
         are plans that it would give up for it (negative ones come on top), `lacks` what those before it in rank
         lack. None: what all locations give in sum."""
+        points = self._points(location, lacks, without)
         if location is None:
-            return dated.look_ahead(self._spare(location, channel, without))
-        if not self.network.place(location).open:
+            left = self._spare(location, channel, without, points)
+        elif self.network.place(location).open:
+            left = self._left(location, channel, without, lacks, points)
+        else:
             return [0] * self.count
-        return dated.look_ahead(self._left(location, channel, without, lacks))
+        return self._each_day(points, dated.look_ahead(left))
 
-    def _left(self, location: str, channel: str, without: Sequence[Plan], lacks: Lacks) -> list[int]:
+    def _left(
+        self, location: str, channel: str, without: Sequence[Plan], lacks: Lacks, points: Sequence[int]
+    ) -> list[int]:
         """What is spare at a location, less what is kept there for lines that ask for this very one."""
-        spare = self._spare(location, channel, without)
+        spare = self._spare(location, channel, without, points)
         if any(place == location for _, place in lacks):
-            spare = list(map(sub, spare, self._kept_ahead(location, channel, lacks)))
+            spare = list(map(sub, spare, self._kept_ahead(location, channel, lacks, points)))
         return spare
 
-    def _kept_ahead(self, location: str | None, channel: str, lacks: Lacks) -> list[int]:
-        """Units that those before in rank lack of a location (None: of any) up to each day: no more than their
-        channels see, nor than this one does, with all that is promised left to whom it was promised."""
-        today, last = self.today(location), self.count - 1
-        found = [0] * self.count
-        for (name, place), days in lacks.items():
+    def _kept_ahead(
+        self,
+        location: str | None,
+        channel: str,
+        lacks: Lacks,
+        points: Sequence[int],
+        seen: list[int] | None = None,
+    ) -> list[int]:
+        """Units that those before in rank lack of a location (None: of any) up to each of such days: no more
+        than their channels see, nor than this one does, with all that is promised left to whom it was promised."""
+        found = [0] * len(points)
+        for (name, place), by_day in lacks.items():
             if place != location:
                 continue
-            on = [0] * self.count
-            for day, units in days.items():
-                on[min(last, max(0, day - today))] += units
-            up_to = list(accumulate(on))
+            up_to = self._up_to(self._on(location, [by_day]), points)
             if name != channel and self.head.fences:
-                up_to = list(map(min, up_to, self._seen(location, name)))
+                up_to = dated.takeable(up_to, self._seen(location, name, points))
             found = list(map(add, found, up_to))
-        return list(map(min, found, self._seen(location, channel))) if any(found) else found
+        if not any(found):
+            return found
+        return dated.takeable(found, self._seen(location, channel, points) if seen is None else seen)
 
-    def _seen(self, location: str | None, channel: str) -> list[int]:
+    def _seen(self, location: str | None, channel: str, points: Sequence[int]) -> list[int]:
         """What is spare for a channel's next line, 0 where it is short."""
-        seen = self._in_sum(channel) if location is None else self._spare(location, channel, ())
+        if location is None:
+            seen = self._in_sum(channel, (), NO_LACKS, False, points)
+        else:
+            seen = self._spare(location, channel, (), points)
         return [max(0, units) for units in seen]
 
     def _in_sum(
-        self, channel: str, without: Sequence[Plan] = (), lacks: Lacks = NO_LACKS, safety: bool = False
+        self, channel: str, without: Sequence[Plan], lacks: Lacks, safety: bool, points: Sequence[int]
     ) -> list[int]:
         """What open locations have for a channel's next line in sum, those that are short not counted."""
 
-        def left(name: str) -> list[int]:
+        def left(name: str, points: Sequence[int]) -> list[int]:
             kept = self.head.cells[name].safety_stock if safety else 0
-            return [max(0, units - kept) for units in self._left(name, channel, without, lacks)]
+            return [max(0, units - kept) for units in self._left(name, channel, without, lacks, points)]
 
-        found = self._sum(left)
+        found = self._sum(left, points)
         if self.fenced(None):
-            found = list(map(min, found, self._spare(None, channel, without)))
+            found = list(map(min, found, self._spare(None, channel, without, points)))
         return found
 
     def by_rank(
@@ -228,8 +290,11 @@ class Rooms:
     ) -> list[int]:
         """What all locations leave a channel's line for each day once those before it in rank have what they
         lack; `safety`: with safety stock kept."""
-        whole = self._in_sum(channel, without, lacks, safety)
-        return dated.look_ahead(list(map(sub, whole, self._kept_ahead(None, channel, lacks))))
+        points = self._points(None, lacks, without)
+        whole = self._in_sum(channel, without, lacks, safety, points)
+        plain = not without and not safety and all(place is None for _, place in lacks)
+        kept = self._kept_ahead(None, channel, lacks, points, whole if plain else None)
+        return self._each_day(points, dated.look_ahead(list(map(sub, whole, kept))))
 
     def least(self, location: str | None, channel: str, without: Sequence[Plan] = ()) -> int:
         """The least of `room`'s days, which is what may be taken today."""
@@ -251,17 +316,7 @@ class Rooms:
 
     def _changes(self, location: str, without: Sequence[Plan]) -> dict[int, int]:
         """Place of a day after today -> units planned for it, of all channels."""
-        today, last = self.today(location), self.count - 1
-        planned: dict[int, int] = {}
-        for by_day in self.days.plans.get(location, {}).values():
-            for day, units in by_day.items():
-                at = min(last, max(0, day - today))
-                planned[at] = planned.get(at, 0) + units
-        for day, where, units in without:
-            if where == location:
-                at = min(last, max(0, day - today))
-                planned[at] = planned.get(at, 0) - units
-        return planned
+        return self._on(location, self.days.plans.get(location, {}).values(), without)
 
     def _has_more(self, location: str, without: Sequence[Plan]) -> bool:
         """Whether anything more can be planned at a location on any day; True where fences make it hard to
@@ -280,20 +335,22 @@ class Rooms:
             return [(self.count - 1, 1 << 62)]
         if location is not None and not self.fenced(location) and self._least(location) >= 0:
             return []
-        spare = self._spare(location, None, ())
+        spare = self._spare(location, None, (), self._points(location))
         if min(spare) >= 0:
             return []
+        days = range(self.count)
+        spare = self._spare(location, None, (), days)
         planned = [0] * self.count
         for channel in self._channels(location):
-            planned = [a + b for a, b in zip(planned, self._planned(location, channel), strict=True)]
+            planned = list(map(add, planned, self._planned(location, channel, (), days)))
         return [(i, -units) for i, units in enumerate(spare) if units < 0 and planned[i]]
 
     def gives_way(self, location: str | None, channel: str, at: int) -> bool:
         """Whether taking out what is planned for a channel helps on that day: it has more than its fence."""
         if not self.fenced(location):
             return True
-        kept = fences.kept_for(self.level(location)[at], self._lefts(location, at))
-        return self._planned(location, channel)[at] > kept.get(channel, 0)
+        kept = fences.kept_for(self.level(location, [at])[0], self._lefts(location, at))
+        return self._planned(location, channel, (), [at])[0] > kept.get(channel, 0)
 
     def counts(self, plan: Plan, location: str | None, at: int) -> bool:
         """Whether a plan takes units of a location, or of any, up to a day by its place after today."""
@@ -358,15 +415,14 @@ class Rooms:
 
         begin = min(last, min(starts.values()) - first)
         used = dict.fromkeys([*line.cells, *(where for _, where, _ in line.plan)])
-        whole_first, bounds = self.today(None), []
-        if lacks:
-            units = self.by_rank(channel, lacks, beside, row.keeps_safety)
-            units = units[first - whole_first :]
+        late = first - self.today(None)
+        bounds = []
+        if lacks:  # only for the days that are within the horizon everywhere
+            units = self.by_rank(channel, lacks, beside, row.keeps_safety)[late:]
             bounds.append((list(rooms), units + [1 << 62] * (self.count - len(units))))
         if self.fenced(None):
             units = self.room(None, channel, beside)
-            units = units[first - whole_first :]
-            bounds.append((list(rooms), units + units[-1:] * (self.count - len(units))))
+            bounds.append((list(rooms), [units[min(last, i + late)] for i in range(self.count)]))
         found = dated.split(
             rooms,
             qty,

@@ -70,6 +70,8 @@ def extend_first(line: Line) -> None:
 def risk(line: Line, shipped: int) -> Risk | None:
     """Whether the line's promise breaks: unit by unit in order of day, those that have shipped left out."""
     first = _between(line.first, shipped, line.open)
+    if not first:
+        return None
     now = _between(units_by_day(line.promises, line.open), shipped, line.open)
     late = 0
     first_day: int | None = None

@@ -74,13 +74,11 @@ class Shipping(Wants, gc=False):
     def parcel_exception(self, d: f.ParcelException) -> None:
         self.moves = False
         shipment = self._shipment(d.shipment_id)
-        self._add_scan(
-            shipment,
-            Scan(
-                self.at_us, self.sequence, d.kind, self.event_id, "", d.detail, None, True, self.recorded_us
-            ),
+        scan = Scan(
+            self.at_us, self.sequence, d.kind, self.event_id, "", d.detail, None, True, self.recorded_us
         )
-        if shipment.voided is not None:
+        self._add_scan(shipment, scan)
+        if shipment.voided is not None or shipment.is_corrected(scan):
             self._recount()
         else:
             self.fact(f"carrier_exception({d.kind})")
@@ -127,13 +125,17 @@ class Shipping(Wants, gc=False):
         """Units of a shipment's line at a step are stated once; the same again, by whatever event, is the same.
         Stated differently it is an exception, and the greater count stands, whichever came first."""
         known: dict[str, int] = getattr(shipment, step)
+        at_work = bool(shipment.released or shipment.picked or shipment.packed)
         stated: dict[str, int] = {}
         for part in lines:
-            line = self.order.lines.get(part.line_id)
-            key = part_key(line, part.line_id, part.sku)
-            if key == part.line_id and line is not None and line.sku != part.sku and not line.substitutes_ok:
-                self.refuse("shipped_other_sku", f"line {part.line_id} is {line.sku}, {step} says {part.sku}")
-            self.suspect = self.suspect or line is None
+            key = part.line_id
+            line = self.order.lines.get(key)
+            if line is None:
+                self.suspect = True
+            elif line.sku != part.sku:
+                key = part_key(line, part.line_id, part.sku)
+                if key == part.line_id and not line.substitutes_ok:
+                    self.refuse("shipped_other_sku", f"line {key} is {line.sku}, {step} says {part.sku}")
             stated[key] = stated.get(key, 0) + part.qty
             shipment.skus[key] = part.sku
         shipment.note(step, self.stamp)
@@ -141,8 +143,10 @@ class Shipping(Wants, gc=False):
             for line_id in stated:
                 first_us = shipment.shipped_at.get(line_id, self.at_us)
                 shipment.shipped_at[line_id] = min(first_us, self.at_us)
-        is_delivered = shipment.is_delivered
+        is_delivered = bool(shipment.scans) and shipment.is_delivered
         tell = step in _TELLING or is_delivered
+        # That more of what is at work is picked or packed changes no status.
+        self.moves = tell or not at_work or self.order.compound
         for line_id, units in stated.items():
             before = known.get(line_id, 0)
             if before not in (0, units):
@@ -150,7 +154,8 @@ class Shipping(Wants, gc=False):
                     "restated_differently",
                     f"shipment {shipment.shipment_id}, line {line_id}: {step} {units}, before it was {before}",
                 )
-            known[line_id] = max(before, units)
+            if units > before:
+                known[line_id] = units
             tell = tell or units > shipment.released.get(line_id, 0) - shipment.short.get(line_id, 0)
         if tell:  # what is released or shipped is greater now, said or inferred
             self.touch_shipment(shipment)

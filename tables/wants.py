@@ -128,9 +128,12 @@ class Wants(Applied, gc=False):
         return min(line.open, order.promise.kept.get(line.line_id, 0))
 
     def gone(self) -> dict[str, int]:
-        """Key of a shipment's units -> units that have left, over all shipments."""
+        """Key of a shipment's units -> units that have left, over all shipments. Read it only."""
+        shipments = self.order.shipments
+        if len(shipments) == 1:
+            return next(iter(shipments.values())).gone()
         found: dict[str, int] = {}
-        for shipment in self.order.shipments.values():
+        for shipment in shipments.values():
             for key, units in shipment.gone().items():
                 found[key] = found.get(key, 0) + units
         return found

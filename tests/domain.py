@@ -380,7 +380,10 @@ class OrderStage:
 
     def milestones(self) -> list[str]:
         """Names in order of appearance; `~` marks what is inferred, `-` what no longer holds."""
-        return [("-" if m.superseded else "~" if m.inferred else "") + m.name for m in self.order.milestones]
+        return [
+            ("-" if m.superseded else "~" if m.inferred else "") + name
+            for name, m in self.order.milestones.items()
+        ]
 
 
 # --- facts in short ---

@@ -50,9 +50,8 @@ class Shown:
         self.log = MemoryLog(topics, checkpoint=give_way, clock_ms=lambda: self._now_ms)
         self.show(simulation)
         self.orders = OrderIndex(
-            lambda order: self.world.plan(order),  # noqa: PLW0108 - there is no world yet
+            lambda orders: self.world.measures(orders),  # noqa: PLW0108 - there is no world yet
             lambda order_id: self.follower.partition_of(ORDER_STATUS, order_id.encode()).meta.time_us,
-            lambda: self.world.by_priority(),  # noqa: PLW0108
         )
         feeds = {DEAD_LETTERS: letters.entries}
         if history_days:
@@ -106,18 +105,20 @@ class Shown:
     async def settled(self) -> None:
         """Waits until all that the log has is shown, and in the lists."""
         async with asyncio.timeout(DEADLINE_S):
-            while not self._is_settled():
+            while not self._is_read():
                 assert not any(task.done() for task in self._tasks)
                 await asyncio.sleep(0)
+            while self.orders.waiting:
+                await self.keeping.settled()
 
-    def _is_settled(self) -> bool:
+    def _is_read(self) -> bool:
         follower = self.follower
         ends = [
             one.position >= self.log.size(one.place)
             for of in (*follower.partitions.values(), *follower.feeds.values())
             for one in of
         ]
-        return follower.loaded and all(ends) and self.orders.loaded and not self.orders.waiting
+        return follower.loaded and all(ends) and self.orders.loaded
 
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:

@@ -144,8 +144,8 @@ def order_picture(order: Order) -> dict[str, Any]:
             0 if order.credit is None else order.credit.request,
         ),
         "milestones": {
-            m.name: (m.occurred_us, m.recorded_us, m.event_id, m.inferred, m.superseded)
-            for m in order.milestones
+            name: (m.occurred_us, m.recorded_us, m.event_id, m.inferred, m.superseded)
+            for name, m in order.milestones.items()
         },
         "exceptions": sorted((e.kind, e.event_id, e.at_us, e.about) for e in order.exceptions),
         "needs": {

@@ -159,7 +159,8 @@ def fill(sku: NaiveSku) -> None:
             wish.lines[line_id].cells = added(wish.lines[line_id].cells, cells)
         for line_id, cells in granted.items():
             keep_plans_that_hold(sku, wish, wish.lines[line_id], cells)
-        sku.count(wish)
+        if granted:
+            sku.count(wish)
         for at in left:  # what is committed now; some of it may have left already
             left[at] -= wish.counted[0].get(at, 0) - before.get(at, 0)
         for line in wish.lines.values():

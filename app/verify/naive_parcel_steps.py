@@ -141,9 +141,9 @@ def marks(parcel: Parcel) -> list[tuple[str, Due]]:
         elif undone:  # it was inferred, and is no more
             found.append((name, Due(True, True, min(undone, key=lambda stamp: stamp[0]))))
     for scan in parcel.scans:
+        due = Due(void or parcel.is_corrected(scan), False, scan.stamp())
         if scan.exception:
-            found.append((f"carrier_exception({scan.status})", Due(void, False, scan.stamp())))
+            found.append((f"carrier_exception({scan.status})", due))
         elif scan.status != "pre_transit":
-            name = SCAN_MARKS.get(scan.status, scan.status)
-            found.append((name, Due(void or parcel.is_corrected(scan), False, scan.stamp())))
+            found.append((SCAN_MARKS.get(scan.status, scan.status), due))
     return found

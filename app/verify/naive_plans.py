@@ -98,12 +98,26 @@ def kept_ahead(sku: NaiveSku, at: str | None, channel: str, lacks: Sequence[Lack
                 index = 0 if lack.day is None else max(0, lack.day - first)
                 for t in range(min(index, horizon - 1), horizon):
                     curve[t] += lack.units
-        seen = seen_by(sku, at, name)
-        found = [a + min(b, max(0, c)) for a, b, c in zip(found, curve, seen, strict=True)]
-    return [min(a, max(0, b)) for a, b in zip(found, seen_by(sku, at, channel), strict=True)]
+        if name != channel and sku.fences:
+            curve = had_of(curve, spare_at(sku, at, name))
+        found = [a + b for a, b in zip(found, curve, strict=True)]
+    return had_of(found, spare_at(sku, at, channel))
 
 
-def seen_by(sku: NaiveSku, at: str | None, channel: str) -> Curve:
+def had_of(curve: Curve, spare: Curve) -> Curve:
+    """What those who lack so much on each day could have on it of what is spare: it is gone on all later days as
+    well, up to the day on which they have what they are promised."""
+    found = []
+    for t in range(len(curve)):
+        most = curve[t]
+        for u in range(t, len(curve)):
+            back = max(0, curve[t] - curve[u])
+            most = min(most, max(0, max(0, spare[u]) + back))
+        found.append(most)
+    return found
+
+
+def spare_at(sku: NaiveSku, at: str | None, channel: str) -> Curve:
     return in_sum(sku, channel) if at is None else spare(sku, at, channel)
 
 

@@ -17,9 +17,10 @@ from springtide.codecs.times import instant
 ACTION, BY_TIME = b"A", b"T"
 
 
-def entries(record: Record, before_us: int) -> tuple[Puts, int]:
-    """What is kept of a record of the actions' topic."""
-    return rows_of(decode_action(record.value or b"")), before_us
+def entries(record: Record, before_us: int, found: Puts) -> int:
+    """Adds what is kept of a record of the actions' topic."""
+    found.update(rows_of(decode_action(record.value or b"")))
+    return before_us
 
 
 def rows_of(action: ExceptionAction) -> Puts:

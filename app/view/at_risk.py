@@ -11,7 +11,7 @@ from springtide.app.view.world import Place, World
 from springtide.codecs.times import rfc3339
 from springtide.tables.calendar import iso
 from springtide.tables.kpis import NEVER_WAS
-from springtide.tables.order import Order, ledgers
+from springtide.tables.order import Ledger, Order, ledgers
 from springtide.tables.promise import as_shipped, risk, shown
 
 
@@ -31,11 +31,10 @@ def at_risk_answer(world: World, question: AtRiskQuestion) -> dict[str, Any]:
     return {"promises": found, "cursor": None}
 
 
-def breaks(order: Order) -> bool:
-    """Whether any promise of an order breaks."""
+def breaks(order: Order, quantities: dict[str, Ledger]) -> bool:
+    """Whether any promise of an order breaks, by its ledgers."""
     if order.status in NEVER_WAS:
         return False
-    quantities = ledgers(order)
     return any(risk(line, quantities[line_id].shipped) is not None for line_id, line in order.lines.items())
 
 

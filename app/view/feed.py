@@ -13,9 +13,10 @@ from springtide.app.engine.log import Followed
 from springtide.app.view.partition import NOTE
 from springtide.app.view.rows import Puts, Rows
 from springtide.codecs.records import Record, TopicPartition
+from springtide.codecs.times import DAY_MS
 
-Entries = Callable[[Record, int], tuple[Puts, int]]
-"""(a record, stream time before it) -> (the rows it leaves, stream time after it)."""
+Entries = Callable[[Record, int, Puts], int]
+"""(a record, stream time before it, where it adds the rows it leaves) -> stream time after it."""
 
 
 class FeedNote(msgspec.Struct, array_like=True):
@@ -58,19 +59,21 @@ class Feed:
     def take(self, followed: Followed, rows: Rows) -> list[Puts]:
         """Takes records in, in their order."""
         self.end = followed.end
-        note = self.note
+        note, entries = self.note, self._entries
+        log_ms, time_us = note.log_ms, note.time_us
         found: Puts = {}
         for record in followed.records:
             # What came later must not be kept under an earlier day.
-            note.log_ms = max(note.log_ms, record.timestamp_ms)
-            at_day = record if record.timestamp_ms == note.log_ms else _at(record, note.log_ms)
+            if record.timestamp_ms > log_ms:
+                log_ms = record.timestamp_ms
+            elif record.timestamp_ms < log_ms - log_ms % DAY_MS:
+                record = _at(record, log_ms)  # noqa: PLW2901 - as it counts from here on
             try:
-                more, note.time_us = self._entries(at_day, note.time_us)
+                time_us = entries(record, time_us, found)
             except (msgspec.DecodeError, ValueError, LookupError) as error:
                 # Nobody could apply it either: it must not keep the view from all that comes after it.
                 _log.error("a record is left out", place=self.name, offset=record.offset, why=repr(error))
-                continue
-            found.update(more)
+        note.log_ms, note.time_us = log_ms, time_us
         self.position = self.shown_at = note.position = followed.position
         if followed.records:
             rows.show(found, (self.note_key, _encode(note)))

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from springtide.agents.topics import ATP, CUSTOMERS, ORDER_STATUS
+from springtide.agents.topics import ATP, CUSTOMERS, INBOX_CUSTOMER, INBOX_ORDER, INBOX_SKU, ORDER_STATUS
 from springtide.app.engine.log import Log, LogUnavailable
 from springtide.app.engine.store import Store, StoreFailed
 from springtide.app.view.feed import Entries, Feed
@@ -22,6 +22,8 @@ from springtide.codecs.records import TopicPartition, partition_for
 PREFIXES: Final = {ATP: b"a", ORDER_STATUS: b"o", CUSTOMERS: b"c"}
 LAYOUT: Final = "rows-3"
 """What a view keeps of each record; it changes whenever that does."""
+_QUIET: Final = frozenset((INBOX_SKU, INBOX_ORDER, INBOX_CUSTOMER))
+"""What is kept of their records follows from nothing else, and nothing follows from it."""
 BACKOFF_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 WRITE_TRIES: Final = 3
 """So often a failed write is tried again before the local rows are thrown away and read anew."""
@@ -225,8 +227,9 @@ class Follower:
                     if followed.position < one.position:
                         raise Restart(f"{one.name} begins anew at {followed.position}")
                     for shown in one.take(followed, rows):
-                        self._changed(shown)
-                        self.steps += 1
+                        if followed.place[0] not in _QUIET:
+                            self._changed(shown)
+                            self.steps += 1
                     if followed.records:
                         self.records += len(followed.records)
                         await asyncio.sleep(0)

@@ -14,6 +14,7 @@ A day's keys lie together, so that days that are over go as a whole; what concer
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -24,11 +25,11 @@ from springtide.app.view.world import Heard
 from springtide.codecs.facts import CATALOG, FACT_BY_CODE, FACT_BY_NAME
 from springtide.codecs.messages import Fact, decode, decode_data
 from springtide.codecs.records import Record
+from springtide.codecs.times import DAY_MS
 
 HEARD, ABOUT, HOLD, DAY, EVERYBODY = b"h", b"f", b"H", b"N", b"E"
 OF_ALL, OF_GOODS = b"l", b"g"
 KINDS: Final = {INBOX_SKU: b"s", INBOX_ORDER: b"o", INBOX_CUSTOMER: b"c"}
-DAY_MS: Final = 86_400_000
 HEARD_MAX: Final = 200_000
 """Messages that are gone through again for one answer."""
 _CATALOG_CODES: Final = frozenset(code for code, fact in FACT_BY_CODE.items() if fact.topic == CATALOG)
@@ -36,6 +37,7 @@ _LOCATION: Final = FACT_BY_NAME["location.upserted"].code
 _POLICY: Final = FACT_BY_NAME["policy.set"].code
 _HOLD_PLACED: Final = FACT_BY_NAME["hold.placed"].code
 _NAME_ORDERS: Final = frozenset(FACT_BY_NAME[name].code for name in ("inventory.issued", "hold.converted"))
+_TELL_MORE: Final = _NAME_ORDERS | {_HOLD_PLACED}
 _FACT_TAG: Final = b"\x65"  # how MessagePack writes the tag of `Fact`
 
 
@@ -70,9 +72,13 @@ def goes_to_all(record: Record) -> bytes | None:
     if value[1:2] != _FACT_TAG:
         return None
     message = decode(value)
-    if not isinstance(message, Fact) or message.code not in _CATALOG_CODES:
+    return _concerns_all(message, record) if isinstance(message, Fact) else None
+
+
+def _concerns_all(fact: Fact, record: Record) -> bytes | None:
+    if fact.code not in _CATALOG_CODES:
         return None
-    if message.code == _LOCATION or (message.code == _POLICY and record.key == b"*"):
+    if fact.code == _LOCATION or (fact.code == _POLICY and record.key == b"*"):
         return OF_ALL
     return OF_GOODS if record.topic == INBOX_ORDER else None
 
@@ -84,37 +90,45 @@ def is_about(fact: Fact, order_id: str, correlation: str | None) -> bool:
     return fact.code in _NAME_ORDERS and getattr(decode_data(fact), "order_id", None) == order_id
 
 
-def entries(record: Record, before_us: int) -> tuple[Puts, int]:
-    """(rows that are kept of a message, stream time after it)."""
-    message = decode(record.value or b"")
-    time_us = max(before_us, message.time_us)
-    key = record.key or b""
-    if not key:
-        return {}, time_us
+def entries(record: Record, before_us: int, found: Puts) -> int:
+    """Adds the rows that are kept of a message; stream time after it."""
     value = record.value or b""
-    day = day_of(record.timestamp_ms)
-    kind = KINDS[record.topic]
+    message = decode(value)
+    time_us: int = message.time_us
+    if time_us < before_us:
+        time_us = before_us
+    key = record.key
+    if not key:
+        return time_us
+    topic = record.topic
+    fact = message if isinstance(message, Fact) else None
+    if fact is None and topic == INBOX_CUSTOMER:
+        return time_us
+    to_all = None if fact is None else _concerns_all(fact, record)
     offset = record.offset.to_bytes(8, "big")
-    to_all = goes_to_all(record)
     if to_all is not None:
         told = _encode(Told(before_us, record.timestamp_ms, value, key))
-        return {everybody(kind, record.partition, to_all) + key + b"\x00" + offset: told}, time_us
-    found: Puts = {DAY + day: b""}
-    if record.topic != INBOX_CUSTOMER:
-        found[HEARD + day + kind + key + b"\x00" + offset] = _encode(
-            Told(before_us, record.timestamp_ms, value)
-        )
-    if isinstance(message, Fact):
-        named: list[str | None] = [message.correlation]
-        if message.code in _NAME_ORDERS:
-            named.append(getattr(decode_data(message), "order_id", None))
-        for name in named:
-            if name and name.encode() != key:
-                about = _encode(About(key.decode(), value))
-                found[ABOUT + day + name.encode() + b"\x00" + message.digest] = about
-        if message.code == _HOLD_PLACED:
-            found[HOLD + getattr(decode_data(message), "hold_id", "").encode()] = key
-    return found, time_us
+        found[everybody(KINDS[topic], record.partition, to_all) + key + b"\x00" + offset] = told
+        return time_us
+    day = day_of(record.timestamp_ms)
+    if fact is not None:
+        _note_others(fact, key, value, day, found)
+    found[DAY + day] = b""
+    if topic != INBOX_CUSTOMER:
+        told = _encode(Told(before_us, record.timestamp_ms, value))
+        found[b"%b%b%b%b\x00%b" % (HEARD, day, KINDS[topic], key, offset)] = told
+    return time_us
+
+
+def _note_others(fact: Fact, key: bytes, value: bytes, day: bytes, found: Puts) -> None:
+    """What is found by whom a fact names beside the one it is to."""
+    data = decode_data(fact) if fact.code in _TELL_MORE else None
+    for name in (fact.correlation, getattr(data, "order_id", None)):
+        if name and name.encode() != key:
+            about = _encode(About(key.decode(), value))
+            found[ABOUT + day + name.encode() + b"\x00" + fact.digest] = about
+    if fact.code == _HOLD_PLACED:
+        found[HOLD + getattr(data, "hold_id", "").encode()] = key
 
 
 def days(rows: Rows) -> list[bytes]:
@@ -149,4 +163,9 @@ def everybody(kind: bytes, partition: int, of: bytes) -> bytes:
 
 
 def day_of(timestamp_ms: int) -> bytes:
-    return max(0, timestamp_ms // DAY_MS).to_bytes(2, "big")
+    return _day(timestamp_ms // DAY_MS)
+
+
+@lru_cache(maxsize=8)
+def _day(number: int) -> bytes:
+    return max(0, number).to_bytes(2, "big")

@@ -6,11 +6,16 @@
 
 A place is when the order was placed, so that keys are in the order in which lists are shown. What a crash
 leaves behind is looked at again (`y`), and readers check each order they find.
+
+To look at an order costs more than all else that its changes cost, and they come close together: so it is
+looked at some seconds after the first of them, or once somebody asks for a list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from time import perf_counter
 from typing import Final
 
@@ -24,16 +29,19 @@ from springtide.app.view.rows import Puts, Rows
 from springtide.app.view.world import Place, Slot, rank_of
 from springtide.codecs.facts import Plan
 from springtide.codecs.times import DAY_US
-from springtide.tables.delay import delay
-from springtide.tables.kpis import Totals, totals_of
+from springtide.tables.delay import outlook
+from springtide.tables.kpis import Totals, totals_from
 from springtide.tables.order import Order, ledgers
 
 INDEX, INDEXED, CHANGED = b"i", b"x", b"y"
 TIME, STATUS, CAUSE, REGION, CHANNEL, CUSTOMER = b"t", b"s", b"c", b"r", b"h", b"u"
 AT_RISK, BREAKS, BILLED, NOTED, NAMED, OPEN = b"k", b"b", b"m", b"e", b"n", b"o"
 ORDER: Final = b"o"
-SLICE: Final = 8
-"""Orders looked at before the clock is looked at: some milliseconds."""
+SLICE: Final = 16
+"""Orders looked at before the clock is looked at: a millisecond or two."""
+AFTER_S: Final = 5.0
+WAITING_MAX: Final = 5_000
+"""Orders that may wait for AFTER_S: whoever asks for a list waits for all of them, a fraction of a second."""
 _LAST: Final = (1 << 63) - 1
 _OVER: Final = frozenset(("CLOSED", "RETURNED", "CANCELLED", "REJECTED"))
 
@@ -118,34 +126,33 @@ def indexed(order: Order, now_us: int, plan: Plan | None, by_priority: bool = Fa
     found = Indexed(noted=[(at_us, exception_id) for at_us, exception_id, _ in noted(order)])
     if not order.placed:
         return found
-    why = delay(order, now_us, plan)
+    cause, at_risk = outlook(order, now_us, plan)
     quantities = ledgers(order)
-    found.placed_us, found.status, found.cause = order.placed_us, order.status, why.cause
+    found.placed_us, found.status, found.cause = order.placed_us, order.status, cause
     found.region, found.channel, found.customer = order.sold_in, order.channel, order.customer_id
-    found.at_risk = why.at_risk
-    found.breaks = rank_of(order, by_priority) if breaks(order) else None
+    found.at_risk = at_risk
+    found.breaks = rank_of(order, by_priority) if breaks(order, quantities) else None
     # Only such orders have lines that disagree; what was shipped, invoiced and credited since has none.
     found.billed = any(
         q.invoiced - q.credited > q.shipped or q.invoiced < q.shipped for q in quantities.values()
     )
-    found.totals = totals_of(order, plan)
+    found.totals = totals_from(order, plan, quantities)
     return found
 
 
 class OrderIndex:
-    """See the module. `plan` says how long an order's way is planned to be, `now_us` what time it is for it,
-    `by_priority` whether ranks are by priority."""
+    """See the module. `measures` says how long the ways of orders are planned to be, and whether ranks are by
+    priority; `now_us` what time it is for an order."""
 
     def __init__(
         self,
-        plan: Callable[[Order], Plan | None],
+        measures: Callable[[Sequence[Order]], tuple[list[Plan | None], bool]],
         now_us: Callable[[str], int],
-        by_priority: Callable[[], bool],
     ) -> None:
-        self._plan = plan
+        self._measures = measures
         self._now_us = now_us
-        self._by_priority = by_priority
-        self._changed: dict[bytes, None] = {}
+        self._changed: OrderedDict[bytes, float] = OrderedDict()
+        """Order -> when it changed first since it was looked at, the first one first."""
         self._sweep = b""
         self.totals: dict[Slot, Totals] = {}
         self.letters: dict[tuple[Slot, str], int] = {}
@@ -160,40 +167,54 @@ class OrderIndex:
     def changed(self, shown: Puts | None, rows: Rows | None) -> None:
         """Rows that are shown anew; None: all are gone."""
         if shown is None or rows is None:
-            self._changed, self.totals, self.loaded, self._sweep = {}, {}, False, b""
+            self._changed.clear()
+            self.totals, self.loaded, self._sweep = {}, False, b""
+            return
+        if not next(iter(shown), b"").startswith(ORDER):  # rows that are shown together are of one kind
             return
         marks: Puts = {}
-        for name in shown:
-            if name[:1] == ORDER and name[1:2] != b"\x00" and name[1:] not in self._changed:
-                self._changed[name[1:]] = None
-                marks[CHANGED + name[1:]] = b""
+        now_s = perf_counter()
+        for key in shown:
+            name = key[1:]
+            if name not in self._changed and name[:1] != b"\x00":
+                self._changed[name] = now_s
+                marks[CHANGED + name] = b""
         rows.put(marks)
 
     def load(self, rows: Rows) -> Iterator[None]:
         """Sums up what stands in the store; gives way now and then."""
         self.totals = {}
         for name, _ in rows.scan(CHANGED):
-            self._changed.setdefault(name[1:])
+            self._changed.setdefault(name[1:], 0.0)
         for number, (_, raw) in enumerate(rows.scan(INDEXED)):
             self._count(decode_indexed(raw), 1)
             if number % 2_000 == 1_999:
                 yield
         self.loaded = True
 
-    def settle(self, rows: Rows, for_s: float) -> bool:
-        """Looks at changed orders for so long; whether there are none left."""
-        until_s = perf_counter() + for_s
-        while self._changed:
-            names = list(self._changed)[:SLICE]
+    def settle(self, rows: Rows, for_s: float, after_s: float = 0.0) -> bool:
+        """Looks for so long at orders that changed `after_s` ago, at any where too many wait; whether there are
+        none left."""
+        now_s = perf_counter()
+        until_s = now_s + for_s
+        while names := self._due(now_s - after_s):
             for name in names:
                 del self._changed[name]
-            self._look(names, rows)
+            self._look(names, rows, dict.fromkeys(CHANGED + name for name in names))
             if perf_counter() >= until_s:
-                break
-        return not self._changed
+                return not self._due(now_s - after_s)
+        return True
 
-    def sweep(self, rows: Rows, most: int = SLICE) -> None:
-        """Looks at some open orders of which nothing was told: time alone makes an order late."""
+    def _due(self, changed_s: float) -> list[bytes]:
+        """Some of the orders that changed at an instant or before."""
+        some = islice(self._changed.items(), SLICE)
+        if len(self._changed) > WAITING_MAX:
+            return [name for name, _ in some]
+        return [name for name, first_s in some if first_s <= changed_s]
+
+    def sweep(self, rows: Rows, most: int = SLICE) -> bool:
+        """Looks at some open orders of which nothing was told: time alone makes an order late. Whether that
+        was the end of a round."""
         prefix = key(OPEN, "")
         names: list[bytes] = []
         at = b""
@@ -202,20 +223,21 @@ class OrderIndex:
                 break
             names.append(at[len(prefix) + 8 :])
         self._sweep = at if len(names) == most else b""
-        self._look(names, rows)
+        self._look(names, rows, {})
+        return not self._sweep
 
-    def _look(self, names: list[bytes], rows: Rows) -> None:
-        puts: Puts = {}
+    def _look(self, names: list[bytes], rows: Rows, puts: Puts) -> None:
+        """`puts` are written with what is found."""
         raws = rows.get_many([ORDER + name for name in names])
         known = rows.get_many([INDEXED + name for name in names])
-        by_priority = self._by_priority()
-        for name, raw, before in zip(names, raws, known, strict=True):
+        orders = [None if raw is None else decode_order(raw) for raw in raws]
+        plans, by_priority = self._measures([order for order in orders if order is not None])
+        following = iter(plans)
+        for name, order, before in zip(names, orders, known, strict=True):
             old = None if before is None else decode_indexed(before)
             new = None
-            if raw is not None:
-                order = decode_order(raw)
-                new = indexed(order, self._now_us(order.order_id), self._plan(order), by_priority)
-            puts[CHANGED + name] = None
+            if order is not None:
+                new = indexed(order, self._now_us(order.order_id), next(following), by_priority)
             if new == old:
                 continue
             order_id = name.decode()

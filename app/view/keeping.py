@@ -16,7 +16,7 @@ from springtide.app.engine.store import StoreFailed
 from springtide.app.view import letters
 from springtide.app.view.folding import Folding
 from springtide.app.view.follower import PREFIXES, Follower
-from springtide.app.view.index import OrderIndex
+from springtide.app.view.index import AFTER_S, OrderIndex
 from springtide.app.view.kpis import letter_slot
 from springtide.app.view.rows import Puts, Rows
 from springtide.codecs.letters import DeadLetter, decode_dead_letter
@@ -26,7 +26,10 @@ SLICE_S: Final = 0.002
 PAUSE_S: Final = 0.005
 IDLE_S: Final = 0.05
 SWEEP_ORDERS: Final = 20
-"""Open orders looked at in each idle turn: 400 a second."""
+"""Open orders looked at in each idle turn: 400 a second,"""
+BUSY_TURNS: Final = 5
+BUSY_S: Final = 2.0
+"""and where records have come within so long, in one turn of so many: 80 a second."""
 FOLD_EVERY_S: Final = 30.0
 SETTLED_WITHIN_S: Final = 1.0
 
@@ -49,6 +52,10 @@ class Keeping:
         self._history_days = history_days
         self._folding = folding
         self._counts_letters = False
+        self._turns = 0
+        self._heard_s = 0.0
+        self._heard = self._round = self._swept = -1
+        """Records read by the last turn, by the begin of this round of sweeping, and by that of the last one."""
 
     def changed(self, shown: Puts | None) -> None:
         """Told by the follower, in the turn of the loop in which rows are shown."""
@@ -57,13 +64,17 @@ class Keeping:
         if shown is None or rows is None:
             self._counts_letters = False
             return
-        goods: Puts = {}
-        for key, raw in shown.items():
-            if key.endswith(_GOODS) and key[:1] == _ATP:
-                goods[COMPOUND + key[1 : -len(_GOODS)]] = raw if _matters(key[1:], raw) else None
-            elif self._counts_letters and key[:1] == letters.LETTER and raw is not None:
-                self._count(decode_dead_letter(raw), rows)
-        rows.put(goods)
+        kind = next(iter(shown), b"")[:1]  # rows that are shown together are of one kind
+        if kind == _ATP:
+            goods: Puts = {}
+            for key, raw in shown.items():
+                if key.endswith(_GOODS):
+                    goods[COMPOUND + key[1 : -len(_GOODS)]] = raw if _matters(key[1:], raw) else None
+            rows.put(goods)
+        elif self._counts_letters:
+            for key, raw in shown.items():
+                if key[:1] == letters.LETTER and raw is not None:
+                    self._count(decode_dead_letter(raw), rows)
 
     async def run(self) -> None:
         folded_s = 0.0
@@ -75,16 +86,30 @@ class Keeping:
             try:
                 if not self._index.loaded:
                     await self._load(rows)
-                if not self._index.settle(rows, SLICE_S):
+                if not self._index.settle(rows, SLICE_S, AFTER_S):
                     await asyncio.sleep(PAUSE_S)
                     continue
-                self._index.sweep(rows, SWEEP_ORDERS)
+                self._sweep(rows)
                 is_time = self._history_days > 0 and perf_counter() - folded_s > FOLD_EVERY_S
                 if is_time and not self._folding().some(rows, self._history_days):
                     folded_s = perf_counter()
             except StoreFailed as error:
                 _log.warning("the view's lists are not kept up to date", why=str(error))
             await asyncio.sleep(IDLE_S)
+
+    def _sweep(self, rows: Rows) -> None:
+        """Time moves with records: where none have come since a round began that is over, the next would find
+        nothing."""
+        records, now_s = self._follower.records, perf_counter()
+        if records != self._heard:
+            self._heard, self._heard_s = records, now_s
+        if records == self._swept:
+            return
+        self._turns += 1
+        if now_s - self._heard_s < BUSY_S and self._turns % BUSY_TURNS:
+            return
+        if self._index.sweep(rows, SWEEP_ORDERS):
+            self._swept, self._round = self._round, records
 
     async def settled(self) -> None:
         """Waits until the lists have all that is shown, or for SETTLED_WITHIN_S: then they are behind."""

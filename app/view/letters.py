@@ -18,15 +18,16 @@ from springtide.codecs.times import instant
 LETTER, OF_ORDER, BY_ID = b"l", b"L", b"j"
 
 
-def entries(record: Record, before_us: int) -> tuple[Puts, int]:
-    """What is kept of a record of the dead letters' topic."""
+def entries(record: Record, before_us: int, found: Puts) -> int:
+    """Adds what is kept of a record of the dead letters' topic."""
     raw = record.value or b""
     letter = decode_dead_letter(raw)
     place = newest_first(instant(letter.at)) + letter.id.encode()
-    found: Puts = {LETTER + place: raw, BY_ID + letter.id.encode(): LETTER + place}
+    found[LETTER + place] = raw
+    found[BY_ID + letter.id.encode()] = LETTER + place
     for order_id in letter.impact.orders:
         found[OF_ORDER + order_id.encode() + b"\x00" + place] = raw
-    return found, before_us
+    return before_us
 
 
 def newest_letters(rows: Rows, after: tuple[int, str] | None) -> Iterator[DeadLetter]:

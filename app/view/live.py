@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from springtide.codecs.facts import Plan
 from springtide.codecs.letters import DeadLetter
 from springtide.codecs.messages import Fact, decode
 from springtide.codecs.records import partition_for
+from springtide.tables.catalog import NETWORK_KEY, goods_key
 from springtide.tables.customer import Customer
 from springtide.tables.kpis import Totals
 from springtide.tables.order import Order
@@ -51,6 +52,13 @@ class SkuRows:
     def get(self, key: bytes) -> Any:
         raw = self._rows.get(_ATP + key)
         return None if raw is None else self._decode_row(key, raw)
+
+    def get_many(self, keys: Sequence[bytes]) -> dict[bytes, Any]:
+        """The rows there are of these keys."""
+        raws = self._rows.get_many([_ATP + key for key in keys])
+        return {
+            key: self._decode_row(key, raw) for key, raw in zip(keys, raws, strict=True) if raw is not None
+        }
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, Any]]:
         for key, raw in self._rows.scan(_ATP + prefix):
@@ -98,6 +106,12 @@ class LiveWorld:
 
     def plan(self, order: Order) -> Plan | None:
         return plan_of(self.skus.get, order)
+
+    def measures(self, orders: Sequence[Order]) -> tuple[list[Plan | None], bool]:
+        """(what each order's way is measured by, whether they rank by priority first)."""
+        skus = dict.fromkeys(line.sku for order in orders for line in order.lines.values())
+        known = self.skus.get_many([NETWORK_KEY, *(goods_key(sku.encode()) for sku in skus)])
+        return [plan_of(known.get, order) for order in orders], ranks_by_priority(known.get)
 
     def by_priority(self) -> bool:
         return ranks_by_priority(self.skus.get)

@@ -88,7 +88,7 @@ def order_answer(order: Order | None, order_id: str, now_us: int, plan: Plan | N
         "lines": _lines(order),
         "milestones": [
             {
-                "name": milestone.name,
+                "name": name,
                 "occurred_at": rfc3339(milestone.occurred_us),
                 "recorded_at": rfc3339(milestone.recorded_us),
                 "inferred": milestone.inferred,
@@ -96,7 +96,7 @@ def order_answer(order: Order | None, order_id: str, now_us: int, plan: Plan | N
                 "event_id": id_of(milestone.event_id),
                 "source": source_of(milestone.event_id),
             }
-            for milestone in sorted(order.milestones, key=lambda m: m.occurred_us)
+            for name, milestone in sorted(order.milestones.items(), key=lambda m: m[1].occurred_us)
         ],
         "delay": delay(order, now_us, plan).as_answer(),
         "sentence": sentence(order, now_us, plan),

@@ -123,6 +123,14 @@ def moment(found: Given, name: str) -> int | None:
     return min(max(at_us, TIME_MIN_US), TIME_MAX_US)
 
 
+def moment_or_day(found: Given, name: str) -> int | None:
+    """The same; a day is its start in UTC."""
+    text = found.get(name)
+    if text is None or not _DAY.fullmatch(text):
+        return moment(found, name)
+    return (day(found, name) or 0) * DAY_US
+
+
 def day(found: Given, name: str) -> int | None:
     """Days since 1970-01-01 of a calendar day, or of an instant's day in UTC; bounded as instants are."""
     text = found.get(name)

@@ -17,6 +17,7 @@ from springtide.app.view.parameters import (
     freshness,
     given,
     moment,
+    moment_or_day,
     month,
     one_of,
     page,
@@ -256,7 +257,7 @@ def question(path: str, pairs: Iterable[tuple[str, str]]) -> Question:
             return CreditQuestion(_id(customer_id, "customer_id"), freshness(given(pairs, _FRESH)))
         case ["v1", "prices", sku]:
             found = given(pairs, ("list", "at", *_FRESH))
-            at_us = moment(found, "at")
+            at_us = moment_or_day(found, "at")
             return PriceQuestion(_id(sku, "sku"), found.get("list"), at_us, freshness(found))
     raise of_status(
         404, f"There is nothing at {shown(path)}. See /docs, or ask for /v1/atp/SKU or /v1/orders/ID."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import ssl
-import sys
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Final
@@ -15,6 +14,7 @@ from aiohttp import web
 
 from springtide.app.broker.connection import BrokerConnection
 from springtide.app.engine.log import LogUnavailable
+from springtide.app.interpreter import tune
 from springtide.app.settings import Settings, SettingsError
 from springtide.app.view.edge import FIELD_BYTES_MAX, LINE_BYTES_MAX
 from springtide.app.view.follower import BACKOFF_S
@@ -24,7 +24,6 @@ from springtide.app.view.view import View
 CLOSE_S: Final = 5.0
 CANCEL_AGAIN_S: Final = 1.0
 KEEP_ALIVE_S: Final = 75.0
-SWITCH_INTERVAL_S: Final = 0.0005
 
 _log = structlog.get_logger("springtide.view")
 
@@ -90,7 +89,7 @@ async def serve(
     `ready` is told the port once the server listens; whether it has loaded is what `/readyz` says. The rows
     lie in `data_dir/view-<index>`, one process a folder. Raises OSError if the port can't be had.
     """
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    tune()
     view = View(settings, connection, index=index)
     runner = Runner(
         view.app(),

@@ -23,23 +23,23 @@ def timeline(world: World, order: Order) -> dict[str, Any]:
     facts = dict(_own(past, order.order_id))
     for subject, fact in world.facts_about(order.order_id, order.correlation):
         facts.setdefault(fact.event_id, (subject, fact))
-    stated: dict[str, list[Milestone]] = {}
+    stated: dict[str, dict[str, Milestone]] = {}
     entries: list[tuple[tuple[int, int, int], dict[str, Any]]] = []
-    for number, milestone in enumerate(order.milestones):
+    for number, (name, milestone) in enumerate(order.milestones.items()):
         if milestone.event_id in facts and not milestone.inferred:
-            stated.setdefault(milestone.event_id, []).append(milestone)
+            stated.setdefault(milestone.event_id, {})[name] = milestone
         else:
             key = (milestone.occurred_us, milestone.recorded_us, number)
-            entries.append((key, _milestone_body(milestone)))
+            entries.append((key, _milestone_body(name, milestone)))
     cancelled = _cancelled(order)
     for number, (name, (subject, fact)) in enumerate(facts.items()):
-        reached = stated.get(name, [])
+        reached = stated.get(name, {})
         body = fact_body(subject, fact)
         body["kind"] = "fact"
-        body["milestones"] = [milestone.name for milestone in reached]
+        body["milestones"] = list(reached)
         body["inferred"] = False
         body["superseded"] = name in cancelled or (
-            bool(reached) and all(milestone.superseded for milestone in reached)
+            bool(reached) and all(milestone.superseded for milestone in reached.values())
         )
         entries.append(((fact.time_us, fact.recorded_us, number), body))
     entries.sort(key=lambda entry: entry[0])
@@ -66,7 +66,7 @@ def _own(past: Past, order_id: str) -> Iterator[tuple[str, tuple[str, Fact]]]:
             yield message.event_id, (order_id, message)
 
 
-def _milestone_body(milestone: Milestone) -> dict[str, Any]:
+def _milestone_body(name: str, milestone: Milestone) -> dict[str, Any]:
     return {
         "time": rfc3339(milestone.occurred_us),
         "recordedtime": rfc3339(milestone.recorded_us),
@@ -74,7 +74,7 @@ def _milestone_body(milestone: Milestone) -> dict[str, Any]:
         "event_id": id_of(milestone.event_id),
         "type": None,
         "kind": "milestone",
-        "milestones": [milestone.name],
+        "milestones": [name],
         "inferred": milestone.inferred,
         "superseded": milestone.superseded,
     }

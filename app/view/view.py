@@ -79,7 +79,6 @@ from springtide.app.view.web.pulse import Pulse, standing
 from springtide.app.view.web.workers import Workers, members
 from springtide.app.wiring import PUSH
 from springtide.codecs.facts import INGRESS_TOPICS
-from springtide.tables.plans import plan_of
 
 POSITION_WAIT_S: Final = 5.0
 DOUBTED_AFTER_S: Final = 1.0
@@ -114,9 +113,8 @@ class View:
         self.log = KafkaLog(connection)
         self.figures = Figures()
         self.orders = OrderIndex(
-            lambda order: plan_of(self._sku_rows().get, order),
+            lambda orders: self.world().measures(orders),
             lambda order_id: self.follower.partition_of(ORDER_STATUS, order_id.encode()).meta.time_us,
-            lambda: self.world().by_priority(),
         )
         feeds = {DEAD_LETTERS: letters.entries, EXCEPTION_ACTIONS: actions.entries}
         if settings.history_days:

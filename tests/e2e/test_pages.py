@@ -15,6 +15,7 @@ PAGES = (
     "/order/SO1-000042",
     "/orders",
     "/exceptions?open=shipments%2F0%2F17",
+    "/exceptions?many=replay&source=wms%2Fber",
     "/kpis",
     "/push",
     "/push/sub_1",

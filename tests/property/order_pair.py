@@ -179,9 +179,8 @@ def change_of(real: Change, previous: str, status: str) -> StatusChange:
         status=status,
         previous=previous or None,
         milestones=tuple(
-            MilestoneTold(m.name, rfc3339(m.occurred_us), rfc3339(m.recorded_us), m.inferred, m.superseded)
-            for m in order.milestones
-            if m.name in real.reached
+            MilestoneTold(name, rfc3339(m.occurred_us), rfc3339(m.recorded_us), m.inferred, m.superseded)
+            for name, m in real.reached.items()
         ),
         at=rfc3339(real.at_us),
         event_id=real.event_id,

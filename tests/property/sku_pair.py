@@ -29,14 +29,16 @@ from springtide.codecs.messages import (
     encode_data,
 )
 from springtide.codecs.records import Record
+from springtide.codecs.times import DAY_US
 
 RETENTION_US = 365 * 86_400_000_000
 CODES = {fact.name: fact.code for fact in f.FACT_TYPES}
 
 
-def is_worse(was: SuppliedLine, now: SuppliedLine) -> bool:
-    """Whether fewer units are promised up to some day, or fewer are allocated."""
-    days = {day for day, _, _ in was.promises}
+def is_worse(was: SuppliedLine, now: SuppliedLine, today: int) -> bool:
+    """Whether fewer units are promised up to some day from today on, or fewer are allocated. What was promised
+    for after a lead time rests on nothing: its day may have passed."""
+    days = {max(day, today) for day, _, _ in was.promises}
     late = any(units_by(now, day) < units_by(was, day) for day in days)
     return late or now.allocated < was.allocated
 
@@ -115,7 +117,9 @@ class Pair:
             if name[1] != but:
                 now = {line.line_id: line for line in self.told[name].lines}
                 for line in was.lines:
-                    assert not is_worse(line, now[line.line_id]), f"{name}: {line} became {now[line.line_id]}"
+                    assert not is_worse(line, now[line.line_id], self.now_us // DAY_US), (
+                        f"{name}: {line} became {now[line.line_id]}"
+                    )
 
     def send(self, key: str, message: InboxMessage) -> None:
         """One message to both; Raises AssertionError where they do not say the same."""

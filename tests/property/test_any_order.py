@@ -118,13 +118,15 @@ def picture(facts: list[Told]) -> dict[str, Any]:
         "axes": axes(row),
         "ledgers": {line_id: msgspec.structs.asdict(q) for line_id, q in sorted(ledgers(row).items())},
         "milestones": sorted(
-            (m.name, m.occurred_us, m.event_id, m.inferred, m.superseded)
-            for m in row.milestones
-            if m.name not in ("closed", "reopened")
-            and (m.name, m.superseded)
+            (name, m.occurred_us, m.event_id, m.inferred, m.superseded)
+            for name, m in row.milestones.items()
+            if name not in ("closed", "reopened")
+            and (name, m.superseded)
             not in (("paid", True), ("cancelled(part)", True), ("cancelled(all)", True))
         ),
-        "closed": [m.occurred_us for m in row.milestones if (m.name, m.superseded) == ("closed", False)],
+        "closed": [
+            m.occurred_us for name, m in row.milestones.items() if (name, m.superseded) == ("closed", False)
+        ],
         "exceptions": sorted((e.kind, e.detail, e.event_id, e.at_us) for e in row.exceptions if e.about),
         "parcels": sorted((s.shipment_id, s.parcel_status() or "") for s in row.shipments.values()),
         "returns": {sku: order.asked(sku).returns for sku in ("tea", "mug")},

@@ -75,3 +75,23 @@ def test_nothing_is_promised_from_no_place() -> None:
         told.then("say_place", at=at, is_open=False, **place)
     told.ask("o3", 11)
     told.then("say_product", lead=3, sure=True, tracked=True)
+
+
+def test_a_horizon_of_a_day_where_it_is_tomorrow_already_is_within_the_fence_of_all() -> None:
+    told = Told(a=3, b=8)
+    told.then("fence", at=None, channel="web", units=6, rank=2, begins=None, ends=None)
+    policy = {"method": "look_ahead", "supply": (0, 0), "demand": (None, 0), "firmness": ("firm",)}
+    rules = {"carry": True, "ranking": "fifo", "sourcing": None}
+    told.then("say_policy", scope="*", horizon=1, **policy, **rules)
+    told.ask("o3", 11, at="A", pool="shop", day=6)
+    told.then("say_place", at="A", cutoff="00:00", days=None, is_open=True, rank=1, zone="Asia/Tokyo")
+
+
+def test_a_lead_time_that_has_passed_is_nothing_to_lose() -> None:
+    told = Told(a=0, b=8)
+    told.ask("o3", 2, line_id="2", lot=1)
+    told.ask("o2", 8)
+    told.then("say_product", lead=0, sure=True, tracked=True)
+    told.then("wait_long", hours=5)
+    with told.machine.pair.nobody_loses(but="o3"):
+        told.ask("o3", 0, line_id="2")

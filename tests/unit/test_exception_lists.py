@@ -68,7 +68,8 @@ async def test_what_was_done_takes_an_exception_from_the_open_list_and_shows_it_
         )
         for offset, action in enumerate((replayed, discarded)):
             record = Record("exception-actions", 0, offset, 0, action.id.encode(), encode_action(action))
-            puts, _ = actions.entries(record, 0)
+            puts: dict[bytes, bytes | None] = {}
+            actions.entries(record, 0, puts)
             shown.follower.rows.put(puts)  # type: ignore[union-attr]
 
         def asked(query: str) -> Json:

@@ -582,6 +582,22 @@ def test_lost_and_found_by_a_correction() -> None:
     assert (body["status"], kinds(body)) == ("DELIVERED", [])
 
 
+@pytest.mark.parametrize("first", ["report", "correction"])
+def test_what_the_carrier_reported_is_taken_back_with_its_milestone(first: str) -> None:
+    story = one_line()
+    story.shipment(1, "shipped", "O1", "S1", ("1", "A", 4))
+    name = "e4" if first == "report" else "e5"
+    for fact in (first, "correction" if first == "report" else "report"):
+        if fact == "report":
+            story.tell(2, "parcel.exception", "O1", shipment_id="S1", kind="weather")
+        else:
+            story.tell(3, "delivery.corrected", "O1", shipment_id="S1", cancels=name)
+    body = story.order("O1", now=4)
+    assert marks(body, "carrier_exception(weather)") == [(moment(2), False, True)]
+    assert body["delay"]["cause"] == "carrier_delay"
+    assert story.order("O1", as_of=moment(2.5))["delay"]["cause"] == "weather"
+
+
 def test_a_correction_reopens_a_closed_order() -> None:
     story = one_line()
     story.shipment(1, "shipped", "O1", "S1", ("1", "A", 4))

@@ -5,6 +5,7 @@ is asked wrongly.
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from typing import Any
 
@@ -297,6 +298,11 @@ def test_prices_have_a_time_a_list_and_a_currency() -> None:
         return body["amount"], body["currency"]
 
     assert asked("retail", 1) == ("9.90", "EUR")
+    assert [story.ask(f"/v1/prices/A?list=retail&at={day(n)}")["amount"] for n in (4, 5, 9)] == [
+        "9.90",
+        "7.90",
+        "9.90",
+    ]
     assert asked("retail", 5) == ("7.90", "EUR")
     assert asked("retail", 7.5) == ("7.90", "EUR")
     assert asked("trade", 4) == ("6.00", "USD")
@@ -466,3 +472,34 @@ def test_all_orders_of_a_small_life() -> None:
         seen.append(settled(story, story.lines))
     for other in seen[1:]:
         assert other == seen[0]
+
+
+def whole_life() -> list[str]:
+    """All of FACTS about O1, told in order of their time."""
+    story = Story()
+    story.counted(0.1, "A", 10)
+    story.counted(0.1, "B", 10)
+    story.placed(0.2, "O1", line("A", 4, price="1.50"), line("B", 2, price="1.50"))
+    for which in FACTS:
+        life(story, which)
+    return sorted(story.lines, key=lambda told: json.loads(told)["time"])
+
+
+def test_an_order_as_of_then_is_what_it_was_then() -> None:
+    log = whole_life()
+    for half_days in range(1, 16):
+        then = moment(half_days / 2)
+        (before,) = simulate(
+            [told for told in log if json.loads(told)["time"] <= then], ["/v1/orders/O1"], then
+        )
+        (asked,) = simulate(log, [f"/v1/orders/O1?as_of={then}"], None)
+        assert asked == before, then
+
+
+def test_contributions_sum_to_each_quantity_whatever_was_taken_back() -> None:
+    log = whole_life()
+    for facts in range(3, len(log) + 1):
+        (body,) = simulate(log[:facts], ["/v1/explain?order=O1"], None)
+        for one in body["lines"]:
+            for name, quantity in one["quantities"].items():
+                assert sum(c["delta"] for c in quantity["contributions"]) == quantity["value"], (facts, name)

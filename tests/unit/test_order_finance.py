@@ -74,7 +74,7 @@ def test_a_delivered_order_closes_when_it_is_reconciled_and_reopens_when_it_is_n
     order.fact("invoice.reversed", f.InvoiceReversed(invoice_id="i3"), 60)
     assert told(order)[:2] == ("CLOSED", "RECONCILED")
     assert order.milestones()[-2:] == ["closed", "-reopened"]
-    assert [m.occurred_us for m in order.order.milestones if m.name == "closed"] == [60_000_000]
+    assert order.order.milestones["closed"].occurred_us == 60_000_000
 
 
 def test_the_same_invoice_under_another_event_changes_nothing(order: OrderStage) -> None:
@@ -162,7 +162,7 @@ def test_without_prices_or_invoices_nobody_knows_what_is_due() -> None:
 def test_paid_is_reached_when_the_last_fact_by_time_covers_it(order: OrderStage) -> None:
     order.fact("payment.captured", paid("p1", "10.00"), 50)
     order.fact("invoice.posted", invoice("i1", 4), 30)
-    assert [m.occurred_us for m in order.order.milestones if m.name == "paid"] == [50_000_000]
+    assert order.order.milestones["paid"].occurred_us == 50_000_000
 
 
 @pytest.mark.parametrize(

@@ -111,9 +111,9 @@ def picture(facts: tuple[Told, ...], story: tuple[Told, ...]) -> dict[str, Any]:
         "axes": axes(row),
         "ledgers": {line_id: msgspec.structs.asdict(q) for line_id, q in sorted(ledgers(row).items())},
         "milestones": sorted(
-            (m.name, m.occurred_us, m.inferred, m.superseded)
-            for m in row.milestones
-            if m.name not in ("closed", "reopened") and not m.name.startswith("cancelled")
+            (name, m.occurred_us, m.inferred, m.superseded)
+            for name, m in row.milestones.items()
+            if name not in ("closed", "reopened") and not name.startswith("cancelled")
         ),
         "exceptions": sorted((e.kind, e.detail, e.event_id, e.at_us) for e in row.exceptions),
         "parcels": sorted((s.shipment_id, s.parcel_status() or "") for s in row.shipments.values()),
@@ -168,7 +168,7 @@ def test_a_milestone_that_becomes_sure_or_moves_is_published_anew() -> None:
     assert order.order.version == before + 1
     order.fact("shipment.picked", step("s3", ("1", "tea", 4)), 8)
     assert order.order.version == before + 2
-    assert [m.occurred_us for m in order.order.milestones if m.name == "picked"] == [8_000_000]
+    assert order.order.milestones["picked"].occurred_us == 8_000_000
 
 
 def test_closed_is_when_the_last_of_the_facts_occurred_whichever_came_last() -> None:
@@ -178,4 +178,4 @@ def test_closed_is_when_the_last_of_the_facts_occurred_whichever_came_last() -> 
     order.fact("parcel.scanned", scan("s1", "delivered"), 20)
     order.fact("shipment.shipped", step("s1", ("1", "tea", 4), location="A"), 10)
     assert order.status == "CLOSED"
-    assert [m.occurred_us for m in order.order.milestones if m.name == "closed"] == [40_000_000]
+    assert order.order.milestones["closed"].occurred_us == 40_000_000

@@ -159,7 +159,7 @@ def test_a_missing_step_is_inferred_until_its_fact_comes(order):
     assert order.milestones()[2:] == ["~released_to_warehouse", "~picked", "~packed", "shipped"]
     order.fact("shipment.picked", whole(), at_s=40)
     assert order.milestones()[2:] == ["~released_to_warehouse", "picked", "~packed", "shipped"]
-    assert [m.occurred_us for m in order.order.milestones if m.name == "picked"] == [40_000_000]
+    assert order.order.milestones["picked"].occurred_us == 40_000_000
 
 
 @pytest.mark.parametrize("first", ["released", "delivered"])
@@ -194,7 +194,7 @@ def test_a_corrected_delivery_is_superseded_and_a_true_one_stands(order):
     assert (order.status, order.milestones()[-1]) == ("SHIPPED", "-delivered")
     order.fact("parcel.scanned", scan("s1", "delivered"), event_id="ups 99", at_s=30)
     assert (order.status, order.milestones()[-1]) == ("DELIVERED", "delivered")
-    assert order.order.milestones[-1].occurred_us == 30_000_000
+    assert order.order.milestones["delivered"].occurred_us == 30_000_000
 
 
 def test_a_voided_shipment_supersedes_what_it_alone_had_reached(order):

@@ -15,6 +15,7 @@ PAGES = (
     "/orders?status=SHIPPED&at_risk=true",
     "/exceptions",
     "/exceptions?open=shipments%2F0%2F17",
+    "/exceptions?many=discard",
     "/kpis",
     "/kpis?by=channel",
     "/kpis?by=process",

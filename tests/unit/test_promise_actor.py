@@ -131,6 +131,6 @@ def test_what_time_brings_about_names_the_event_that_placed_the_line(stage: Stag
     stage.fact("o1", "order.placed", placed(later), HOUR_US)
     assert stage.committed == 0
     stage.tick(2 * DAY_US)
-    allocated = next(m for m in stage.order.milestones if m.name == "allocated")
+    allocated = stage.order.milestones["allocated"]
     assert (allocated.occurred_us, allocated.event_id) == (2 * DAY_US, stage.order.stated_by)
     assert stage.order.stated_by.startswith("src e")

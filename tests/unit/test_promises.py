@@ -324,15 +324,16 @@ def test_what_is_promised_after_the_lead_time_keeps_its_day_or_gets_a_better_one
 
 
 def test_what_is_promised_after_the_lead_time_gets_a_better_day_though_it_is_discontinued_since(tea):
-    """o1 wants 2 from one place: the one that comes is set aside for it, and o2 waits with a date for it."""
+    """o1 wants 2 from one place: the one that comes is set aside for it, and promised to nobody else."""
     tea.fact(product(lead_time_days=14, unconditional_after_lead_time=True))
     tea.demand("o2", 1)
     tea.fact(f.ProductDiscontinued(sku="tea"))
     assert tea.promises("o2") == [(14, "A", 1)]
     tea.demand("o1", 2, single=True)
     tea.counted(A=1)
-    assert tea.has("o2") == {}
-    assert tea.promises("o2") == [(0, "A", 1)]
+    assert (tea.has("o2"), tea.promises("o2")) == ({}, [(14, "A", 1)])
+    tea.fact(scheduled(qty=2))
+    assert tea.promises("o2") == [(10, "A", 1)]
 
 
 def test_a_discontinued_product_promises_what_comes_and_no_more(tea):

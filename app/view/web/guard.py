@@ -69,7 +69,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     cookie = _secret(request)
     if cookie is None or not compare_digest(shown.encode(), form_token(cookie).encode()):
         raise _not_ours(
-            "The page was opened before you signed in or out. Open it again, and do it from there."
+            "The form is of no page that this browser has opened since you signed in or out. Open it again."
         )
     return await handler(request)
 
