@@ -112,12 +112,15 @@ class Grants(OpenSku):
             if waiting is None:
                 continue
             lacks = NO_LACKS if ahead is None else ahead.upto(rank)
-            chosen = None if waiting.parked else self._choose(waiting, left, order, lacks)
+            reached: dict[str, dict[str, int]] = {}
+            chosen = None if waiting.parked else self._choose(waiting, left, order, lacks, reached)
             if chosen:
                 self._grant(waiting, chosen, left)
+                reached = {}
             for line in waiting.lines.values():
                 if line.backordered and line.queues:
-                    within = self._reach(waiting, line, left, {}, lacks)
+                    within = reached.get(line.line_id) or self._reach(waiting, line, left, {}, lacks)
+                    reached = {}  # what is set aside for a line is not there for the next one
                     short = line.backordered
                     if within is left:
                         set_aside(left, order, line.location, short)
@@ -172,7 +175,7 @@ class Grants(OpenSku):
         if head.fences:
             self._bound(found, channel, sum(taken.values()), own)
         if lacks and _any_units(found):
-            most = self.rooms.by_rank(channel, lacks, own, row.keeps_safety)[0]
+            most = self.rooms.least_by_rank(channel, lacks, own, row.keeps_safety)
             _lower(found, max(0, most - sum(taken.values())))
         return found
 
@@ -188,9 +191,15 @@ class Grants(OpenSku):
         _lower(found, max(0, most - taken))
 
     def _choose(
-        self, row: Allocation, left: dict[str, int], order: list[str], lacks: Lacks
+        self,
+        row: Allocation,
+        left: dict[str, int],
+        order: list[str],
+        lacks: Lacks,
+        reached: dict[str, dict[str, int]],
     ) -> dict[str, dict[str, int]] | None:
-        """What each backordered line of an order can get; None where `complete` can't be kept whole."""
+        """What each backordered line of an order can get; None where `complete` can't be kept whole. `reached`
+        gets what each line that was looked at may take while none has taken anything."""
         taken: dict[str, int] = {}
         given: list[Plan] = []
         chosen: dict[str, dict[str, int]] = {}
@@ -200,6 +209,8 @@ class Grants(OpenSku):
                 continue
             qty = line.takes
             reach = self._reach(row, line, left, taken, lacks, given)
+            if not taken and not given:
+                reached[line.line_id] = reach
             whole = qty if not single else line.backordered
             cells = choose(reach, order, line, qty, single, max_splits) if qty == whole else {}
             if row.complete and sum(cells.values()) < line.backordered:

@@ -296,6 +296,17 @@ class Rooms:
         kept = self._kept_ahead(None, channel, lacks, points, whole if plain else None)
         return self._each_day(points, dated.look_ahead(list(map(sub, whole, kept))))
 
+    def least_by_rank(
+        self, channel: str, lacks: Lacks, without: Sequence[Plan] = (), safety: bool = False
+    ) -> int:
+        """The least of `by_rank`'s days; 0 for less."""
+        if not without and not self.head.fences and self.is_even:
+            # Room only grows from day to day: where the last one has none to spare, no other has.
+            spare = sum(max(0, self.most(name)) for name in self.places())
+            if sum(sum(days.values()) for (_, place), days in lacks.items() if place is None) >= spare:
+                return 0
+        return max(0, self.by_rank(channel, lacks, without, safety)[0])
+
     def least(self, location: str | None, channel: str, without: Sequence[Plan] = ()) -> int:
         """The least of `room`'s days, which is what may be taken today."""
         if location is None or self.fenced(location):

@@ -98,6 +98,7 @@ def jvm_command(distribution: Distribution, heap_mb: int, log4j2_file: Path, ext
         str(distribution.java),
         f"-Xms{min(heap_mb, 128)}m",
         f"-Xmx{heap_mb}m",
+        "-XX:TieredStopAtLevel=1",  # the optimizing compiler takes more of a small machine than it gives back
         "-XX:+UseSerialGC",  # the cheapest to start and to keep for a heap this small
         "-XX:+ExitOnOutOfMemoryError",  # a broker that limps is worse than one that is gone
         "-XX:-UsePerfData",  # no files outside the data folder

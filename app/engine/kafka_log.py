@@ -28,6 +28,9 @@ FOLLOW_BYTES: Final = 1 << 20
 FOLLOW_RECORDS_MAX: Final = 1_000
 """About a millisecond of work: whoever follows has other things to do in the same loop."""
 FETCH_BYTES: Final = 4 << 20
+# As the transport's: what comes is gathered for a moment, or until it is much.
+FETCH_WAIT_MS: Final = 40
+FETCH_BYTES_MIN: Final = 256 << 10
 # Each step of a transaction that the broker answers with "not yet" is asked again after so long.
 RETRY_BACKOFF_MS: Final = 3
 # The first step of a transaction has a pause of its own, of 20 ms, for as long as the markers of the one before
@@ -228,7 +231,8 @@ class KafkaLog:
                 auto_offset_reset="earliest",
                 isolation_level="read_committed",
                 max_partition_fetch_bytes=fetch_bytes,
-                fetch_max_wait_ms=50,
+                fetch_max_wait_ms=FETCH_WAIT_MS,
+                fetch_min_bytes=FETCH_BYTES_MIN,
                 check_crcs=True,
                 request_timeout_ms=REQUEST_TIMEOUT_MS,
                 retry_backoff_ms=20,

@@ -25,8 +25,11 @@ from springtide.app.engine.patience import patient
 
 FETCH_RECORDS_MAX = 4_096
 FETCH_BYTES = 1 << 20
-# A partition that was just drained is only in the next fetch, so the one under way must not wait long.
-FETCH_WAIT_MS = 50
+# A fetch asks for all partitions, and every small transaction of any actor would end it: the broker gathers what
+# comes for a moment, or until it is much. A partition that was just drained is only in the next fetch, so the one
+# under way must not wait long.
+FETCH_WAIT_MS = 40
+FETCH_BYTES_MIN = 256 << 10
 
 
 class BatchSchema(faust.Schema):
@@ -62,6 +65,7 @@ class _Thread(faust_kafka.AIOKafkaConsumerThread):
                 max_poll_interval_ms=int(conf.broker_max_poll_interval * 1_000),
                 max_partition_fetch_bytes=FETCH_BYTES,
                 fetch_max_wait_ms=FETCH_WAIT_MS,
+                fetch_min_bytes=FETCH_BYTES_MIN,
                 request_timeout_ms=int(conf.broker_request_timeout * 1_000),
                 session_timeout_ms=int(conf.broker_session_timeout * 1_000),
                 rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1_000),
