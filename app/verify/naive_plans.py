@@ -91,6 +91,8 @@ def kept_ahead(sku: NaiveSku, at: str | None, channel: str, lacks: Sequence[Lack
     this one does, with all that is promised left to whom it was promised."""
     horizon, first = sku.policy().horizon_days, first_day(sku, at)
     found = [0] * horizon
+    if all(lack.location != at for lack in lacks):
+        return found
     for name in {lack.channel: None for lack in lacks if lack.location == at}:
         curve = [0] * horizon
         for lack in lacks:
@@ -107,12 +109,13 @@ def kept_ahead(sku: NaiveSku, at: str | None, channel: str, lacks: Sequence[Lack
 def had_of(curve: Curve, spare: Curve) -> Curve:
     """What those who lack so much on each day could have on it of what is spare: it is gone on all later days as
     well, up to the day on which they have what they are promised."""
+    there = [max(0, units) for units in spare]
+    always = look_ahead(there)
     found = []
     for t in range(len(curve)):
         most = curve[t]
-        for u in range(t, len(curve)):
-            back = max(0, curve[t] - curve[u])
-            most = min(most, max(0, max(0, spare[u]) + back))
+        if most > always[t]:
+            most = min(most, *(there[u] + max(0, curve[t] - curve[u]) for u in range(t, len(curve))))
         found.append(most)
     return found
 
