@@ -162,7 +162,7 @@ class KafkaLog:
 
     async def follow(self, positions: Mapping[Place, int]) -> AsyncIterator[Followed]:
         places = {TopicPartition(*place): place for place in positions}
-        consumer = self._consumer(fetch_bytes=FOLLOW_BYTES)
+        consumer = self._consumer(fetch_bytes=FOLLOW_BYTES, gathered=FETCH_BYTES_MIN)
         try:
             await _answered(consumer.start(), "the projections can't be followed")
             consumer.assign(list(places))
@@ -223,7 +223,8 @@ class KafkaLog:
     async def pause(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
-    def _consumer(self, fetch_bytes: int = FETCH_BYTES) -> Any:
+    def _consumer(self, fetch_bytes: int = FETCH_BYTES, gathered: int = 1) -> Any:
+        """`gathered`: bytes for which the broker waits a moment; by itself nothing is waited for."""
         return patient(
             AIOKafkaConsumer(
                 **self._connection.aiokafka_options(),
@@ -232,7 +233,7 @@ class KafkaLog:
                 isolation_level="read_committed",
                 max_partition_fetch_bytes=fetch_bytes,
                 fetch_max_wait_ms=FETCH_WAIT_MS,
-                fetch_min_bytes=FETCH_BYTES_MIN,
+                fetch_min_bytes=gathered,
                 check_crcs=True,
                 request_timeout_ms=REQUEST_TIMEOUT_MS,
                 retry_backoff_ms=20,
