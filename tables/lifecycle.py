@@ -148,6 +148,9 @@ class Change(Shipping, Billing, Answers, gc=False):
             if line.cancelled or line.cancel_asked or line.rest_cancelled or line.removed
         ]
         if not lines:
+            known = self.order.milestones  # a line of which some was cancelled may be of another SKU now
+            if "cancelled(part)" in known or "cancelled(all)" in known:
+                self._reach_cancelled()
             return
         shipped = self._shipped()
         for line in lines:

@@ -251,6 +251,9 @@ class Rooms:
     ) -> list[int]:
         """Units that those before in rank lack of a location (None: of any) up to each of such days: no more
         than their channels see, nor than this one does, with all that is promised left to whom it was promised."""
+        asked = len(points)
+        if location is not None and not self.is_even:  # asked by another's days, which may end before its own
+            points = [*points, *(at for at in self._points(location, lacks) if at > points[-1])]
         found = [0] * len(points)
         for (name, place), by_day in lacks.items():
             if place != location:
@@ -259,9 +262,9 @@ class Rooms:
             if name != channel and self.head.fences:
                 up_to = dated.takeable(up_to, self._seen(location, name, points))
             found = list(map(add, found, up_to))
-        if not any(found):
-            return found
-        return dated.takeable(found, self._seen(location, channel, points) if seen is None else seen)
+        if any(found):
+            found = dated.takeable(found, self._seen(location, channel, points) if seen is None else seen)
+        return found[:asked]
 
     def _seen(self, location: str | None, channel: str, points: Sequence[int]) -> list[int]:
         """What is spare for a channel's next line, 0 where it is short."""

@@ -46,6 +46,8 @@ class Wants(Applied, gc=False):
                     )
                     continue
                 self.touch(line)
+                for bound in ("from", "to"):
+                    order.told.pop(f"cancelled {bound} {new.line_id}", None)
                 anew, line = True, None
             if line is None:
                 line = order.lines[new.line_id] = Line(new.line_id, new.sku, new.qty)

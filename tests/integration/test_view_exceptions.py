@@ -260,7 +260,9 @@ async def test_what_is_discarded_is_open_no_more(settings, broker):
         await client.write(placed("x2", "O-x", ("1", "tea-d", 1)))
         cancel = event("x3", "order.cancelled", "O-x", {"lines": [{"line_id": "7", "qty": 1}]}, source="oms")
         await client.write(cancel)
-        body = await client.until("/v1/exceptions", lambda _, b: len(b["exceptions"]) == 1, order="O-x")
+        body = await client.until(
+            "/v1/exceptions", lambda r, b: r.status == 200 and len(b["exceptions"]) == 1, order="O-x"
+        )
         anomaly = body["exceptions"][0]["id"]
         await listed(client, letter)
 

@@ -68,7 +68,7 @@ _Bound = Annotated[str, Meta(extra_json_schema={"anyOf": [{"format": "date"}, {"
 
 PARAMETERS: Final[Mapping[str, Parameter]] = {
     "as_of": Parameter(Instant, "Count what had occurred by then."),
-    "at": Parameter(str, "Prices in force then, an instant or a day; else now."),
+    "at": Parameter(_Bound, "Prices in force then, an instant or a day; else now."),
     "attention": Parameter(bool, "Whether they fail, have ended or have parked something."),
     "at_risk": Parameter(bool, "Whether the promise is at risk."),
     "atp": Parameter(_ID, "The SKU whose figures are to be explained."),
