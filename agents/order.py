@@ -99,8 +99,7 @@ class OrderActor:
     # --- messages ---
 
     def _fact(self, work: Work, record: Record, fact: Fact) -> None:
-        if fact.time_us > work.meta.time_us:
-            self._advance(work, fact.time_us)
+        self._advance(work, fact.time_us)
         passage.saw_fact(work, fact.origin)
         if not work.is_new(fact.digest):
             work.count("duplicates")
@@ -275,10 +274,8 @@ class OrderActor:
             channel=order.channel,
             region=order.sold_in,
             correlation_id=order.correlation,
-            holds=tuple([hold.reason for hold in order.holds.values() if hold.released_us is None])
-            if order.holds
-            else (),
-            cause=gate(order) if order.holds or order.waits else None,
+            holds=tuple(hold.reason for hold in order.holds.values() if hold.released_us is None),
+            cause=gate(order),
             customer_class=order.customer_class,
         )
         work.emit(STATUS_CHANGES, key, encode_letter(letter), work.partition)

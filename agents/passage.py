@@ -76,12 +76,8 @@ def saw(work: Work, name: str, offset: int) -> None:
 
 def saw_fact(work: Work, origin: Origin) -> None:
     """A fact came from the gateway. Those of the catalog take more than one way, so only ticks tell of them."""
-    topic, partition, offset = origin
-    if topic != _CATALOG_INDEX:
-        name = _names.get((topic, partition)) or origin_name(origin)
-        seen = work.meta.seen
-        if offset > seen.get(name, -1):
-            seen[name] = offset
+    if origin[0] != _CATALOG_INDEX:
+        saw(work, origin_name(origin), origin[2])
 
 
 def is_time(work: Work, log_ms: int | None) -> bool:

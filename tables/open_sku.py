@@ -51,7 +51,6 @@ class OpenSku:
         "_rooms",
         "_rows",
         "_touched",
-        "_unsteady",
         "_was_open",
         "cause",
         "freed",
@@ -81,8 +80,6 @@ class OpenSku:
         self._allocations: dict[str, Allocation] = {}
         self._was_open: dict[str, bool] = {}
         self._touched: dict[str, Allocation] = {}
-        self._unsteady = False
-        """Whether the event has moved what others' plans rest on, other than stock."""
         self.freed = False
         """Whether the event may have made units free: then those who wait are looked at."""
         self.retime = False
@@ -200,7 +197,6 @@ class OpenSku:
 
     def _unsettle(self) -> None:
         """Plans must be gone through again: others' may rest on what changes now."""
-        self._unsteady = True
         ranks: Ranks | None = self._rows.scratch.get(self.key)
         if ranks is not None:
             ranks.steady = None

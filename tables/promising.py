@@ -95,7 +95,6 @@ class Promising(Grants):
                 steady = self._rests_on()
             if (
                 steady is None
-                or self._unsteady
                 or ranks.steady != steady
                 or any(self._touched[order_id].rank < ranks.in_order[-1] for order_id in wanting)
             ):
@@ -134,7 +133,7 @@ class Promising(Grants):
         return found
 
     def _rests_on(self) -> Steady:
-        """What plans rest on beside what `_unsteady` tells of: stock, and the clock of each location."""
+        """What plans rest on beside what `_unsettle` tells of: stock, and the clock of each location."""
         place, now_us = self.network.place, self.time_us
         return [
             (name, cell.open, cell.safety_stock, place(name).today(now_us), place(name).ship_day(0, now_us))

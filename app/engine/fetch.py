@@ -11,12 +11,18 @@ import asyncio
 from collections.abc import Callable, Collection
 from itertools import chain, islice
 from time import time
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 
 from springtide.codecs.records import Record, TopicPartition
+
+# A fetch asks for all partitions, and every small transaction of any actor would end it: the broker gathers what
+# comes for a moment, or until it is much. A partition that was just drained is only in the next fetch, so the one
+# under way must not wait long.
+FETCH_WAIT_MS: Final = 40
+FETCH_BYTES_MIN: Final = 256 << 10
 
 
 def unpack(fetched: Any, records_max: int) -> tuple[list[Record], bool]:

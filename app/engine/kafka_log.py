@@ -15,7 +15,7 @@ from aiokafka.producer import sender
 
 from springtide.app.broker.connection import BrokerConnection
 from springtide.app.broker.topics import describe_topics
-from springtide.app.engine.fetch import drain, fetch, fetched, standing
+from springtide.app.engine.fetch import FETCH_BYTES_MIN, FETCH_WAIT_MS, drain, fetch, fetched, standing
 from springtide.app.engine.log import ActorId, Commit, Fenced, Followed, LogUnavailable
 from springtide.app.engine.patience import patient
 from springtide.codecs.records import Record
@@ -28,9 +28,6 @@ FOLLOW_BYTES: Final = 1 << 20
 FOLLOW_RECORDS_MAX: Final = 1_000
 """About a millisecond of work: whoever follows has other things to do in the same loop."""
 FETCH_BYTES: Final = 4 << 20
-# As the transport's: what comes is gathered for a moment, or until it is much.
-FETCH_WAIT_MS: Final = 40
-FETCH_BYTES_MIN: Final = 256 << 10
 # Each step of a transaction that the broker answers with "not yet" is asked again after so long.
 RETRY_BACKOFF_MS: Final = 3
 # The first step of a transaction has a pause of its own, of 20 ms, for as long as the markers of the one before

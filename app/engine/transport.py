@@ -20,16 +20,11 @@ from faust.types import TP, ConsumerMessage
 from faust.types.transports import ConsumerT, ProducerT
 
 from springtide.app.broker.connection import BrokerConnection
-from springtide.app.engine.fetch import fetch, wake
+from springtide.app.engine.fetch import FETCH_BYTES_MIN, FETCH_WAIT_MS, fetch, wake
 from springtide.app.engine.patience import patient
 
 FETCH_RECORDS_MAX = 4_096
 FETCH_BYTES = 1 << 20
-# A fetch asks for all partitions, and every small transaction of any actor would end it: the broker gathers what
-# comes for a moment, or until it is much. A partition that was just drained is only in the next fetch, so the one
-# under way must not wait long.
-FETCH_WAIT_MS = 40
-FETCH_BYTES_MIN = 256 << 10
 
 
 class BatchSchema(faust.Schema):
