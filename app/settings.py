@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     """Decoded rows each partition keeps."""
     dedup_retention_s: Annotated[int, Field(ge=60, le=366 * 86_400)] = 7 * 86_400
     """In stream time: the same source and id again within it is a duplicate."""
-    rocksdb_cache_mb: Annotated[int, Field(ge=8, le=1_000_000)] = 64
+    rocksdb_cache_mb: Annotated[int, Field(ge=8, le=1_000_000)] = 128
     """One block cache for all partitions of a process."""
     rocksdb_write_buffer_mb: Annotated[int, Field(ge=8, le=1_000_000)] = 64
     """One bound on memtables for all partitions of a process."""

@@ -23,6 +23,8 @@ NAMES: Final = (
     "atp",
     "orders",
     "push",
+    "stream",
+    "views",
     "recovery",
     "memory",
     "all",

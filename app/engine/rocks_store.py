@@ -28,7 +28,9 @@ class StoreResources:
     """What all stores of one process share. `cache_mb` bounds blocks, `write_buffer_mb` memtables."""
 
     def __init__(self, cache_mb: int, write_buffer_mb: int) -> None:
-        self.cache = Cache(cache_mb * MIB)
+        # Memtables are charged to the cache, so that both can be seen as one sum; they must not push out blocks,
+        # and least of all the filters and indexes without which each look-up of a row reads several of them.
+        self.cache = Cache((cache_mb + write_buffer_mb) * MIB)
         self.write_buffers = WriteBufferManager.new_write_buffer_manager_with_cache(
             write_buffer_mb * MIB, False, self.cache
         )

@@ -52,7 +52,7 @@ class Asking:
         settings: Settings,
         world: Callable[[], LiveWorld],
         caught_up: Callable[[Freshness, Sequence[Partition]], Awaitable[None]],
-        lag_ms: Callable[[Partition, Freshness], int],
+        lag_ms: Callable[[Partition, Freshness, int], int],
     ) -> None:
         self._follower = follower
         self._keeping = keeping
@@ -74,12 +74,14 @@ class Asking:
             await self._keeping.settled()
         bound = caller_of(request).bound
         if isinstance(asked, MismatchesQuestion | ReconciliationQuestion) and asked.format != "json":
-            return await self._reports.file(request, asked, bound, self._stands(partitions, asked.freshness))
+            return await self._reports.file(
+                request, asked, bound, self._stands(partitions, asked.freshness, lists)
+            )
         if isinstance(asked, ReconciliationQuestion):
             body = await self._reports.body(asked, bound)
         else:
             body = body_for(asked, self._world(), bound)
-        return self._respond(request, body, partitions, asked.freshness)
+        return self._respond(request, body, partitions, asked.freshness, lists)
 
     async def post_whatif(self, request: web.Request) -> web.Response:
         freshness = freshness_question(request.query.items())
@@ -89,7 +91,7 @@ class Asking:
             await self._caught_up(freshness, partitions)
         await self._keeping.settled()
         return self._respond(
-            request, whatif_answer(self._world(), self._settings, raw), partitions, freshness
+            request, whatif_answer(self._world(), self._settings, raw), partitions, freshness, True
         )
 
     def _concerned(self, asked: Question) -> tuple[list[Partition], bool]:
@@ -110,19 +112,29 @@ class Asking:
             raise self._follower.not_ready()
         return found
 
-    def _stands(self, partitions: Sequence[Partition], fresh: Freshness) -> dict[str, str]:
+    def _lag(self, partitions: Sequence[Partition], fresh: Freshness, lists: bool) -> int:
+        """Of an answer made from these, and from lists or not, in milliseconds."""
+        behind_ms = self._keeping.behind_ms if lists else 0
+        return max(self._lag_ms(partition, fresh, behind_ms) for partition in partitions)
+
+    def _stands(self, partitions: Sequence[Partition], fresh: Freshness, lists: bool) -> dict[str, str]:
         """How far what is shown has come, as headers."""
-        lag_ms = max(self._lag_ms(partition, fresh) for partition in partitions)
+        lag_ms = self._lag(partitions, fresh, lists)
         position = token({partition.name: partition.marker for partition in partitions})
         return {"Springtide-Position": position, "Springtide-Lag-Ms": str(lag_ms)}
 
     def _respond(
-        self, request: web.Request, body: dict[str, Any], partitions: Sequence[Partition], fresh: Freshness
+        self,
+        request: web.Request,
+        body: dict[str, Any],
+        partitions: Sequence[Partition],
+        fresh: Freshness,
+        lists: bool,
     ) -> web.Response:
         raw = _encode(body)
         etag = f'W/"{blake2b(raw, digest_size=12).hexdigest()}"'
         headers = {"ETag": etag, "Cache-Control": "no-cache"}
-        lag_ms = max(self._lag_ms(partition, fresh) for partition in partitions)
+        lag_ms = self._lag(partitions, fresh, lists)
         position = token({partition.name: partition.marker for partition in partitions})
         known = request.headers.get("If-None-Match")
         if known is not None and matches(known, etag):

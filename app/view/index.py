@@ -164,6 +164,12 @@ class OrderIndex:
         """Orders still to be looked at."""
         return len(self._changed)
 
+    @property
+    def behind_s(self) -> float:
+        """For how long the first of them has been waiting."""
+        first_s = next(iter(self._changed.values()), None)
+        return 0.0 if first_s is None else perf_counter() - first_s
+
     def changed(self, shown: Puts | None, rows: Rows | None) -> None:
         """Rows that are shown anew; None: all are gone."""
         if shown is None or rows is None:
@@ -184,8 +190,9 @@ class OrderIndex:
     def load(self, rows: Rows) -> Iterator[None]:
         """Sums up what stands in the store; gives way now and then."""
         self.totals = {}
+        since_s = perf_counter()
         for name, _ in rows.scan(CHANGED):
-            self._changed.setdefault(name[1:], 0.0)
+            self._changed.setdefault(name[1:], since_s)
         for number, (_, raw) in enumerate(rows.scan(INDEXED)):
             self._count(decode_indexed(raw), 1)
             if number % 2_000 == 1_999:

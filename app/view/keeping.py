@@ -16,7 +16,7 @@ from springtide.app.engine.store import StoreFailed
 from springtide.app.view import letters
 from springtide.app.view.folding import Folding
 from springtide.app.view.follower import PREFIXES, Follower
-from springtide.app.view.index import AFTER_S, OrderIndex
+from springtide.app.view.index import AFTER_S, WAITING_MAX, OrderIndex
 from springtide.app.view.kpis import letter_slot
 from springtide.app.view.rows import Puts, Rows
 from springtide.codecs.letters import DeadLetter, decode_dead_letter
@@ -87,7 +87,7 @@ class Keeping:
                 if not self._index.loaded:
                     await self._load(rows)
                 if not self._index.settle(rows, SLICE_S, AFTER_S):
-                    await asyncio.sleep(PAUSE_S)
+                    await asyncio.sleep(PAUSE_S if self._is_busy() else 0)
                     continue
                 self._sweep(rows)
                 is_time = self._history_days > 0 and perf_counter() - folded_s > FOLD_EVERY_S
@@ -97,30 +97,42 @@ class Keeping:
                 _log.warning("the view's lists are not kept up to date", why=str(error))
             await asyncio.sleep(IDLE_S)
 
-    def _sweep(self, rows: Rows) -> None:
-        """Time moves with records: where none have come since a round began that is over, the next would find
-        nothing."""
+    def _is_busy(self) -> bool:
+        """Whether records have come of late."""
         records, now_s = self._follower.records, perf_counter()
         if records != self._heard:
             self._heard, self._heard_s = records, now_s
+        return now_s - self._heard_s < BUSY_S
+
+    def _sweep(self, rows: Rows) -> None:
+        """Time moves with records: where none have come since a round began that is over, the next would find
+        nothing."""
+        is_busy, records = self._is_busy(), self._follower.records
         if records == self._swept:
             return
         self._turns += 1
-        if now_s - self._heard_s < BUSY_S and self._turns % BUSY_TURNS:
+        if is_busy and self._turns % BUSY_TURNS:
             return
         if self._index.sweep(rows, SWEEP_ORDERS):
             self._swept, self._round = self._round, records
 
     async def settled(self) -> None:
-        """Waits until the lists have all that is shown, or for SETTLED_WITHIN_S: then they are behind."""
+        """Waits until the lists have all that is shown, or for SETTLED_WITHIN_S; then they are behind, and
+        `behind_ms` tells."""
         rows = self._follower.rows
         if rows is None or not self._index.loaded:
             raise self._follower.not_ready()
         until_s = perf_counter() + SETTLED_WITHIN_S
-        while perf_counter() < until_s:
+        # Where far too many wait, nobody is helped if each who asks works at them for so long.
+        while self._index.waiting <= WAITING_MAX and perf_counter() < until_s:
             if self._index.settle(rows, SLICE_S):
                 return
             await asyncio.sleep(0)
+
+    @property
+    def behind_ms(self) -> int:
+        """How old the oldest change is that lists do not have yet."""
+        return round(self._index.behind_s * 1_000)
 
     async def _load(self, rows: Rows) -> None:
         for feed in self._follower.feeds.get(DEAD_LETTERS, ()):

@@ -164,12 +164,17 @@ class LiveWorld:
         waiting = iter(names)
         at_once = 8
         while some := list(islice(waiting, at_once)):
-            for name, known in zip(some, self.rows.get_many([index.INDEXED + n for n in some]), strict=True):
-                if known is None:
-                    continue
-                stands = index.decode_indexed(known)
+            known = self.rows.get_many([index.INDEXED + name for name in some])
+            standing = [
+                (name, index.decode_indexed(raw))
+                for name, raw in zip(some, known, strict=True)
+                if raw is not None
+            ]
+            names = [name for name, stands in standing if stands.is_wanted(wanted)]
+            raws = dict(zip(names, self.rows.get_many([_ORDER + name for name in names]), strict=True))
+            for name, stands in standing:
                 place = (stands.placed_us, name.decode())
-                raw = self.rows.get(_ORDER + name) if stands.is_wanted(wanted) else None
+                raw = raws.get(name)
                 now_us = partitions[partition_for(name, len(partitions))].meta.time_us
                 yield place, None if raw is None else decode_order(raw), now_us
             at_once = READ_AT_ONCE

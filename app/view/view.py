@@ -306,8 +306,9 @@ class View:
             if positions[places[place]] >= end:
                 raise _unknown_position(f"'{places[place]}' ends before {positions[places[place]]}")
 
-    def _lag_ms(self, partition: Partition, freshness: Freshness) -> int:
-        lag_ms = partition.lag_ms(int(time() * 1_000))
+    def _lag_ms(self, partition: Partition, freshness: Freshness, behind_ms: int = 0) -> int:
+        """How old a figure of a partition is, that of lists which are `behind_ms` included."""
+        lag_ms = max(behind_ms, partition.lag_ms(int(time() * 1_000)))
         limit_ms = freshness.max_staleness_ms
         if limit_ms is not None and lag_ms > limit_ms:
             raise Problem(
