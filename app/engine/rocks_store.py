@@ -9,7 +9,16 @@ from pathlib import Path
 from time import time
 from typing import Any
 
-from rocksdict import BlockBasedOptions, Cache, Options, Rdict, ReadOptions, WriteBatch, WriteBufferManager
+from rocksdict import (
+    BlockBasedIndexType,
+    BlockBasedOptions,
+    Cache,
+    Options,
+    Rdict,
+    ReadOptions,
+    WriteBatch,
+    WriteBufferManager,
+)
 
 from springtide.app.engine.store import POSITION_KEY, StoreFailed, parse_position, position_value
 
@@ -43,6 +52,11 @@ class StoreResources:
         tables.set_bloom_filter(10, False)
         tables.set_cache_index_and_filter_blocks(True)
         tables.set_pin_l0_filter_and_index_blocks_in_cache(True)
+        # In parts: a large table's whole filter is larger than what a shard of the cache has room for, and would
+        # be read anew with each look-up.
+        tables.set_index_type(BlockBasedIndexType.two_level_index_search())
+        tables.set_partition_filters(True)
+        tables.set_pin_top_level_index_and_filter(True)
         options = Options(raw_mode=True)
         options.create_if_missing(True)
         options.set_block_based_table_factory(tables)

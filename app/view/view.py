@@ -373,9 +373,10 @@ class View:
         return json_response({"status": "ok"})
 
     async def get_readyz(self, _: web.Request) -> web.Response:
-        """503 until every partition was read to its end once, and again while stopping."""
+        """503 until every partition was read to its end once and lists can be asked for, and again while
+        stopping."""
         done, whole = self.follower.progress()
-        ready = self.follower.loaded and not self.stopping
+        ready = self.follower.loaded and self.orders.loaded and not self.stopping
         body = {
             "status": "stopping" if self.stopping else "ready" if ready else "loading",
             "records": done,
