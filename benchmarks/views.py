@@ -22,7 +22,7 @@ import uvloop
 from benchmarks import harness, http_load, live, program
 from benchmarks.harness import BenchError, median
 from benchmarks.peers import bare_aiohttp
-from benchmarks.report import Report
+from benchmarks.report import LeftOut, Report
 from benchmarks.springtide_hot_orders import counted
 from springtide.app.trade.load import load
 from springtide.app.up.stack import Stack
@@ -44,13 +44,15 @@ def measure(args: argparse.Namespace) -> Report:
         runs = {"one": _run(one, seconds), "several": _run(several, seconds)}
         found = harness.in_turns(runs, program.rounds_of(args))
     alone, together = found["one"], found["several"]
-    rate = {name: median([each["rps"] for each in rounds]) for name, rounds in found.items()}
-    core = {name: median([each["rps"] / each["cores"] for each in rounds]) for name, rounds in found.items()}
+    assert not isinstance(alone, LeftOut)
+    assert not isinstance(together, LeftOut)
+    rate = {"one": median(alone, "rps"), "several": median(together, "rps")}
+    core = {"one": median(alone, "per_core"), "several": median(together, "per_core")}
     report.add("cores of this machine", os.cpu_count() or 1, "cores")
     report.add("GET, one view", rate["one"], "requests/s")
     report.add(f"GET, {most} views", rate["several"], "requests/s", peer="one view", peer_value=rate["one"])
-    report.add("cores one view had", median([each["cores"] for each in alone]), "cores")
-    report.add(f"cores {most} views had", median([each["cores"] for each in together]), "cores")
+    report.add("cores one view had", median(alone, "cores"), "cores")
+    report.add(f"cores {most} views had", median(together, "cores"), "cores")
     report.add(
         f"GET a core, {most} views",
         core["several"],
@@ -60,8 +62,8 @@ def measure(args: argparse.Namespace) -> Report:
         peer_value=core["one"],
     )
     report.add(
-        "answers of the view that gave the fewest, of an even share",
-        median([each["least"] * most for each in together]),
+        "work of the view that did the least, of an even share",
+        median(together, "least_share"),
         "x",
     )
     return report
@@ -78,7 +80,13 @@ def _run(stack: Stack, seconds: float) -> Callable[[], dict[str, Any]]:
         used = [live.cpu_s(view.pid) - had for view, had in zip(stack.views, before, strict=True)]
         if result.errors or not result.answers:
             raise BenchError(f"{result.errors} of {result.answers} answers were errors: {result.statuses}.")
-        return {"rps": result.rps, "cores": sum(used) / seconds, "least": min(used) / sum(used)}
+        cores = sum(used) / seconds
+        return {
+            "rps": result.rps,
+            "cores": cores,
+            "per_core": result.rps / cores,
+            "least_share": min(used) / sum(used) * len(used),
+        }
 
     return run
 

@@ -21,8 +21,8 @@ from springtide.app.view.rows import Puts
 from springtide.tables.atp import stands_until_us
 from springtide.tables.plans import plan_of
 
-BYTES_MAX: Final = 96 << 20
-"""Of all bodies that are kept; a SKU's has some 10 kB."""
+BYTES_MAX: Final = 192 << 20
+"""Of all bodies that are kept; a SKU's has some 10 kB, so that those of twenty thousand fit in."""
 ENTRY_BYTES: Final = 1_000
 ANSWERS_MAX: Final = 32
 """Answers kept for one entity: its locations, channels and quantities."""
