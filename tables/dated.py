@@ -36,23 +36,13 @@ def takeable(wanted: Sequence[int], spare: Sequence[int]) -> list[int]:
     promised: what is taken must be there on each later day too, but for units that are wanted no more by then,
     since they are promised for a day in between."""
     found: list[int] = []
-    # Of a later day count what is spare on it (`there`) and that less what is wanted by then (`over`): the least
-    # of max(there, over + wanted). Days that another one is below in both say nothing more.
-    lowest: list[tuple[int, int]] = []
-    for units, there in zip(reversed(wanted), reversed(spare), strict=True):
-        over = there - units
-        for less, below in lowest:
-            if less <= there and below <= over:
-                break
-        else:
-            lowest = [(less, below) for less, below in lowest if less < there or below < over]
-            lowest.append((there, over))
-        most = units
-        for less, below in lowest:
-            by_then = below + units
-            most = min(most, max(less, by_then))
-        found.append(max(most, 0) if units > 0 else units)
-    return found[::-1]
+    for at, (units, always) in enumerate(zip(wanted, look_ahead(spare), strict=True)):
+        most = always
+        if units > always:
+            later = zip(spare[at:], wanted[at:], strict=True)
+            most = min(there + max(0, units - still) for there, still in later)
+        found.append(min(units, max(0, most)))
+    return found
 
 
 def discrete(opening: int, supply: Sequence[int], demand: Sequence[int]) -> list[int | None]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from operator import add, sub
-from typing import Any, Final
+from typing import Final
 
 from springtide.tables import calendar, dated, fences
 from springtide.tables.ahead import Lacks
@@ -35,8 +35,6 @@ class Rooms:
         self.count = policy.horizon_days
         self._todays: dict[str, int] = {}
         self._coming: dict[str, list[int]] = {}
-        self._known: dict[Any, Any] | None = None
-        """What `by_rank` has worked out of locations and days, while it is at work and nothing changes."""
 
     def places(self) -> list[str]:
         """Open locations of the SKU."""
@@ -195,18 +193,6 @@ class Rooms:
     ) -> list[int]:
         """Level less all that is planned, and less what fences keep beyond that for channels but this one.
         None as channel: for all channels."""
-        known = self._known
-        if known is None or without:
-            return self._spare_now(location, channel, without, points)
-        key = (location, channel, *points)
-        found: list[int] | None = known.get(key)
-        if found is None:
-            found = known[key] = self._spare_now(location, channel, without, points)
-        return found
-
-    def _spare_now(
-        self, location: str | None, channel: str | None, without: Sequence[Plan], points: Sequence[int]
-    ) -> list[int]:
         level = self.level(location, points)
         if location is not None and not self.fenced(location):
             changes = self._changes(location, without if channel is not None else ())
@@ -222,28 +208,13 @@ class Rooms:
                 level = list(map(sub, level, units))
             return level
         found = []
-        for i, (there, kept) in enumerate(zip(level, self._kept(location, level, points), strict=True)):
+        for i, (at, there) in enumerate(zip(points, level, strict=True)):
+            kept = fences.kept_for(there, self._lefts(location, at))
             left = there
             for name in dict.fromkeys([*planned, *kept]):
                 wanted = planned[name][i] if name in planned else 0
                 left -= wanted if name == channel else max(wanted, kept.get(name, 0))
             found.append(left)
-        return found
-
-    def _kept(
-        self, location: str | None, level: Sequence[int], points: Sequence[int]
-    ) -> list[dict[str, int]]:
-        """What fences there keep for each channel on each of such days, of what is there and to come by then."""
-        known = self._known
-        key = (location, *points)
-        if known is not None and key in known:
-            found: list[dict[str, int]] = known[key]
-            return found
-        found = [
-            fences.kept_for(there, self._lefts(location, at)) for at, there in zip(points, level, strict=True)
-        ]
-        if known is not None:
-            known[key] = found
         return found
 
     def room(
@@ -276,6 +247,7 @@ class Rooms:
         channel: str,
         lacks: Lacks,
         points: Sequence[int],
+        seen: list[int] | None = None,
     ) -> list[int]:
         """Units that those before in rank lack of a location (None: of any) up to each of such days: no more
         than their channels see, nor than this one does, with all that is promised left to whom it was promised."""
@@ -291,7 +263,7 @@ class Rooms:
                 up_to = dated.takeable(up_to, self._seen(location, name, points))
             found = list(map(add, found, up_to))
         if any(found):
-            found = dated.takeable(found, self._seen(location, channel, points))
+            found = dated.takeable(found, self._seen(location, channel, points) if seen is None else seen)
         return found[:asked]
 
     def _seen(self, location: str | None, channel: str, points: Sequence[int]) -> list[int]:
@@ -322,45 +294,10 @@ class Rooms:
         """What all locations leave a channel's line for each day once those before it in rank have what they
         lack; `safety`: with safety stock kept."""
         points = self._points(None, lacks, without)
-        if not self.head.fences and self.is_even:
-            return self._each_day(points, dated.look_ahead(self._by_rank(lacks, without, safety, points)))
-        self._known = {}
         whole = self._in_sum(channel, without, lacks, safety, points)
-        kept = self._kept_ahead(None, channel, lacks, points)
-        self._known = None
+        plain = not without and not safety and all(place is None for _, place in lacks)
+        kept = self._kept_ahead(None, channel, lacks, points, whole if plain else None)
         return self._each_day(points, dated.look_ahead(list(map(sub, whole, kept))))
-
-    def _by_rank(
-        self, lacks: Lacks, without: Sequence[Plan], safety: bool, points: Sequence[int]
-    ) -> list[int]:
-        """`by_rank` at each of such days where no fence tells channels apart and it is the same day everywhere:
-        what is spare at a location is worked out once for all it is needed for."""
-        wanted: dict[str | None, dict[int, int]] = {}
-        for (_, place), by_day in lacks.items():
-            there = wanted.setdefault(place, {})
-            for day, units in by_day.items():
-                there[day] = there.get(day, 0) + units
-        whole = seen = [0] * len(points)
-        for name in self.places():
-            spare = self._spare(name, None, (), points)
-            ahead_here = wanted.get(name)
-            floor = [max(0, units) for units in spare]
-            seen = list(map(add, seen, floor))
-            given = self._on(name, (), without) if without else None
-            if given:
-                spare = list(map(sub, spare, self._up_to(given, points)))
-            if ahead_here:
-                ahead = self._up_to(self._on(name, (ahead_here,)), points)
-                spare = list(map(sub, spare, dated.takeable(ahead, floor)))
-            kept = self.head.cells[name].safety_stock if safety else 0
-            if given or ahead_here or kept:
-                floor = [units - kept if units > kept else 0 for units in spare]
-            whole = list(map(add, whole, floor))
-        anywhere = wanted.get(None)
-        if anywhere:
-            ahead = self._up_to(self._on(None, (anywhere,)), points)
-            whole = list(map(sub, whole, dated.takeable(ahead, seen)))
-        return whole
 
     def least_by_rank(
         self, channel: str, lacks: Lacks, without: Sequence[Plan] = (), safety: bool = False
