@@ -50,7 +50,7 @@ e2e *options:
 drills *options:
     uv run pytest tests/drills {{options}}
 
-# just bench engine | pipeline | hot-sku | latency | http | recovery | memory
+# just bench engine | pipeline | hot-sku | latency | http | atp | orders | push | stream | views | recovery | memory
 bench name *options:
     uv run --all-groups springtide bench {{name}} {{options}}
 

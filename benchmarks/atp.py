@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import date, timedelta
 from typing import Any, Final
 from urllib.parse import quote
@@ -39,7 +37,6 @@ from springtide.codecs.times import DAY_US
 FEW: Final = 10
 MANY: Final = 1_000
 _CHANGES: Final = 3_000
-_BATCH: Final = 200
 _BATCH_RPS: Final = 20
 _CONNECTIONS: Final = 64
 _TODAY: Final = date(2026, 3, 2)
@@ -150,11 +147,13 @@ def measure(args: argparse.Namespace) -> Report:
         host, port = bare_aiohttp.HOST, stack.views[0].port
 
         async def ours() -> dict[str, Any]:
-            return _good(await http_load.closed(host, port, paths, _CONNECTIONS, seconds))
+            return http_load.checked(await http_load.closed(host, port, paths, _CONNECTIONS, seconds))
 
         async def bare() -> dict[str, Any]:
             async with bare_aiohttp.served(len(body)) as bare_port:
-                return _good(await http_load.closed(host, bare_port, paths, _CONNECTIONS, seconds))
+                return http_load.checked(
+                    await http_load.closed(host, bare_port, paths, _CONNECTIONS, seconds)
+                )
 
         say(f"answers have {len(body)} bytes")
         runs: dict[str, harness.Run] = {
@@ -162,7 +161,9 @@ def measure(args: argparse.Namespace) -> Report:
             "bare": lambda: uvloop.run(bare()),
         }
         found = harness.in_turns(runs, program.rounds_of(args))
-        batches = uvloop.run(_batches(host, port, skus, seconds))
+        names = [_sku(number) for number in range(skus)]
+        batches = uvloop.run(http_load.batches(host, port, names, _BATCH_RPS, seconds))
+        http_load.checked(batches)
     mine, theirs = found["springtide"], found["bare"]
     assert not isinstance(mine, LeftOut)
     assert not isinstance(theirs, LeftOut)
@@ -174,8 +175,8 @@ def measure(args: argparse.Namespace) -> Report:
         peer="bare aiohttp, a fixed body",
         peer_value=median(theirs, "rps"),
     )
-    report.add(f"batch of {_BATCH}, p50", batches.p50_ms, "ms")
-    report.add(f"batch of {_BATCH}, p99", batches.p99_ms, "ms", target="< 25 ms")
+    report.add(f"batch of {http_load.BATCH}, p50", batches.p50_ms, "ms")
+    report.add(f"batch of {http_load.BATCH}, p99", batches.p99_ms, "ms", target="< 25 ms")
     return report
 
 
@@ -195,25 +196,6 @@ def _add_changes(report: Report, changes: int) -> None:
             peer=f"{FEW} dated rows",
             peer_value=sorted(few[name])[1],
         )
-
-
-async def _batches(host: str, port: int, skus: int, seconds: int) -> http_load.Result:
-    rng = random.Random(1)
-    bodies = [
-        json.dumps({"items": [{"sku": _sku(rng.randrange(skus))} for _ in range(_BATCH)]}).encode()
-        for _ in range(50)
-    ]
-    result = await http_load.open_rate(
-        host, port, [b"/v1/atp:batch"], _BATCH_RPS, seconds, warmup_s=2.0, bodies=bodies
-    )
-    _good(result)
-    return result
-
-
-def _good(result: http_load.Result) -> dict[str, Any]:
-    if result.errors or not result.answers:
-        raise BenchError(f"{result.errors} of {result.answers} answers were errors: {result.statuses}.")
-    return asdict(result) | {"rps": round(result.rps, 1)}
 
 
 def _sku(number: int) -> str:

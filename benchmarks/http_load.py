@@ -14,19 +14,27 @@ import argparse
 import asyncio
 import itertools
 import json
+import random
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import uvloop
 
+from benchmarks.harness import BenchError
 from benchmarks.http_wire import Connection, Reply
 from benchmarks.latencies import Latencies
 
 _TICK_S = 0.001
 _CONNECT_TIMEOUT_S = 5.0
 _REOPENS_MAX = 1000
+
+BATCH: Final = 200
+"""SKUs in one of `batches`."""
+_BATCHES: Final = 50
+_BATCHES_WARMUP_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,25 @@ async def open_rate(
     """
     load = _Open(host, port, paths, rate, bodies)
     return await load.run(connections, seconds, warmup_s, drain_s)
+
+
+async def batches(host: str, port: int, skus: Sequence[str], rate: float, seconds: float) -> Result:
+    """`rate` times a second a POST of BATCH SKUs, drawn of these at random. Raises as `closed` does."""
+    rng = random.Random(1)
+    bodies = [
+        json.dumps({"items": [{"sku": sku} for sku in rng.choices(skus, k=BATCH)]}).encode()
+        for _ in range(_BATCHES)
+    ]
+    return await open_rate(
+        host, port, [b"/v1/atp:batch"], rate, seconds, warmup_s=_BATCHES_WARMUP_S, bodies=bodies
+    )
+
+
+def checked(result: Result) -> dict[str, Any]:
+    """A result as an outcome of `in_turns`. Raises BenchError unless all answers were good, and there were some."""
+    if result.errors or not result.answers:
+        raise BenchError(f"{result.errors} of {result.answers} answers were errors: {result.statuses}.")
+    return asdict(result) | {"rps": round(result.rps, 1)}
 
 
 class Schedule:

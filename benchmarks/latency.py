@@ -29,8 +29,6 @@ RATE: Final = 1_700
 """Events/s: a tenth of what one worker does on two cores of a small server."""
 _PROBES_PER_S: Final = 50
 _SPARE_S: Final = 60
-_WARMUP_S: Final = 20
-"""A broker's JVM compiles what it runs in its first half minute, on the cores that all need."""
 _WRONG_TOLD: Final = 5
 
 
@@ -39,7 +37,7 @@ def measure(args: argparse.Namespace) -> Report:
     rate = program.sized(args, args.rate, RATE, 200)
     seconds = program.sized(args, args.seconds, 60, 3)
     skus = program.sized(args, args.skus, 10_000, 100)
-    warmup_s = 1 if args.quick else _WARMUP_S
+    warmup_s = 1 if args.quick else live.WARMUP_S
     count, warmups = seconds * _PROBES_PER_S, warmup_s * _PROBES_PER_S
     spec = TradeSpec(skus=skus, streams="main")
     report = Report("latency")

@@ -28,6 +28,8 @@ from springtide.app.up.stack import Stack
 _READY_S: Final = 120.0
 _LOOK_EVERY_S: Final = 0.2
 _QUIET_S: Final = 1.5
+WARMUP_S: Final = 20
+"""A broker's JVM compiles what it runs in its first half minute, on the cores that all need."""
 
 
 @contextmanager

@@ -35,8 +35,6 @@ from springtide.app.up.scrape import scrape
 from springtide.app.up.stack import Stack
 
 _RATE: Final = 2_000
-_WARMUP_S: Final = 20.0
-"""A broker's JVM compiles what it runs in its first half minute, on the cores that all need."""
 _SETTLE_S: Final = 3.0
 _KILL_S: Final = 40.0
 """How long one kill and what follows may take."""
@@ -54,7 +52,7 @@ def measure(args: argparse.Namespace) -> Report:
         (1, "kill -9, the same worker back at work", "< 3 s"),
         (2, "kill -9, another worker takes over", "< 8 s"),
     ):
-        took = _kills(workers, kills, rate, skus, _SETTLE_S if args.quick else _WARMUP_S)
+        took = _kills(workers, kills, rate, skus, _SETTLE_S if args.quick else live.WARMUP_S)
         report.add(f"{name}, median of {kills}", statistics.median(took), "s", target=target)
         report.add(f"{name}, longest", max(took), "s")
     return report

@@ -16,9 +16,11 @@ import re
 import resource
 import tempfile
 import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from contextlib import aclosing, nullcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import uvloop
 
@@ -42,8 +44,6 @@ _AT_ONCE: Final = 100
 _FILES_BESIDE: Final = 200
 _PATIENCE_S: Final = 30.0
 _SPARE_S: Final = 60
-_WARMUP_S: Final = 20
-"""A broker's JVM compiles what it runs in its first half minute, on the cores that all need."""
 _ON_HAND: Final = re.compile(rb'"on_hand":(\d+)')
 
 
@@ -51,7 +51,7 @@ def measure(args: argparse.Namespace) -> Report:
     """One report."""
     streams = program.sized(args, args.streams, 5_000, 50)
     seconds = program.sized(args, args.seconds, 20, 2)
-    warmup_s = 1 if args.quick else _WARMUP_S
+    warmup_s = 1 if args.quick else live.WARMUP_S
     _allow_files(streams + _FILES_BESIDE)
     report = Report("stream")
     spec = TradeSpec(skus=program.sized(args, None, 10_000, 100), streams="main")
@@ -106,7 +106,7 @@ class Watchers:
         self._port = stack.views[0].port
         self._streams = streams
         self._written_ms: dict[tuple[bytes, int], int] = {}
-        self._got: dict[tuple[bytes, int], list[float]] = {}
+        self._got: defaultdict[tuple[bytes, int], list[float]] = defaultdict(list)
         self._opened = asyncio.Semaphore(_AT_ONCE)
         self._ready = 0
         self._log = KafkaLog(stack.connection)
@@ -129,17 +129,14 @@ class Watchers:
                 (_sku(number).encode(), _OPENING + 1 + number // _SKUS)
                 for number in range(warmups, warmups + count)
             }
-            watchers = [0] * _SKUS
-            for number in range(self._streams):
-                watchers[number % _SKUS] += 1
-            due = {one: watchers[int(one[0][-3:])] for one in wanted}
+            watchers = Counter(_sku(number).encode() for number in range(self._streams))
             await self._until(
-                lambda: all(len(self._got.get(one, ())) >= due[one] for one in wanted if due[one]),
+                lambda: all(len(self._got[one]) >= watchers[one[0]] for one in wanted),
                 tasks,
                 "each change was told to all who watch",
             )
             for one in wanted:
-                for at_s in self._got.get(one, ()):
+                for at_s in self._got[one]:
                     self.latencies.record(max(0.0, at_s - self._written_ms[one] / 1_000))
         finally:
             for task in tasks:
@@ -147,7 +144,7 @@ class Watchers:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._log.close()
 
-    async def _until(self, holds: Any, tasks: list[asyncio.Task[None]], what: str) -> None:
+    async def _until(self, holds: Callable[[], bool], tasks: list[asyncio.Task[None]], what: str) -> None:
         deadline = time.monotonic() + _PATIENCE_S
         while not holds():
             for task in tasks:
@@ -194,7 +191,7 @@ class Watchers:
                 if not is_open:
                     is_open = True
                     self._ready += 1
-                self._got.setdefault((name, int(found[1])), []).append(time.time())
+                self._got[name, int(found[1])].append(time.time())
         finally:
             writer.close()
 

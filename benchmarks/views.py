@@ -20,7 +20,7 @@ from urllib.parse import quote
 import uvloop
 
 from benchmarks import harness, http_load, live, program
-from benchmarks.harness import BenchError, median
+from benchmarks.harness import median
 from benchmarks.peers import bare_aiohttp
 from benchmarks.report import LeftOut, Report
 from benchmarks.springtide_hot_orders import counted
@@ -46,20 +46,19 @@ def measure(args: argparse.Namespace) -> Report:
     alone, together = found["one"], found["several"]
     assert not isinstance(alone, LeftOut)
     assert not isinstance(together, LeftOut)
-    rate = {"one": median(alone, "rps"), "several": median(together, "rps")}
-    core = {"one": median(alone, "per_core"), "several": median(together, "per_core")}
+    rate = median(alone, "rps")
     report.add("cores of this machine", os.cpu_count() or 1, "cores")
-    report.add("GET, one view", rate["one"], "requests/s")
-    report.add(f"GET, {most} views", rate["several"], "requests/s", peer="one view", peer_value=rate["one"])
+    report.add("GET, one view", rate, "requests/s")
+    report.add(f"GET, {most} views", median(together, "rps"), "requests/s", peer="one view", peer_value=rate)
     report.add("cores one view had", median(alone, "cores"), "cores")
     report.add(f"cores {most} views had", median(together, "cores"), "cores")
     report.add(
         f"GET a core, {most} views",
-        core["several"],
+        median(together, "per_core"),
         "requests/s",
         target=">= 0.9 x",
         peer="one view",
-        peer_value=core["one"],
+        peer_value=median(alone, "per_core"),
     )
     report.add(
         "work of the view that did the least, of an even share",
@@ -78,11 +77,8 @@ def _run(stack: Stack, seconds: float) -> Callable[[], dict[str, Any]]:
             http_load.closed(bare_aiohttp.HOST, stack.views[0].port, paths, _CONNECTIONS, seconds)
         )
         used = [live.cpu_s(view.pid) - had for view, had in zip(stack.views, before, strict=True)]
-        if result.errors or not result.answers:
-            raise BenchError(f"{result.errors} of {result.answers} answers were errors: {result.statuses}.")
         cores = sum(used) / seconds
-        return {
-            "rps": result.rps,
+        return http_load.checked(result) | {
             "cores": cores,
             "per_core": result.rps / cores,
             "least_share": min(used) / sum(used) * len(used),

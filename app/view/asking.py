@@ -74,14 +74,13 @@ class Asking:
             await self._keeping.settled()
         bound = caller_of(request).bound
         if isinstance(asked, MismatchesQuestion | ReconciliationQuestion) and asked.format != "json":
-            return await self._reports.file(
-                request, asked, bound, self._stands(partitions, asked.freshness, lists)
-            )
+            lag_ms = self._lag(partitions, asked.freshness, lists)
+            return await self._reports.file(request, asked, bound, _stands(partitions, lag_ms))
         if isinstance(asked, ReconciliationQuestion):
             body = await self._reports.body(asked, bound)
         else:
             body = body_for(asked, self._world(), bound)
-        return self._respond(request, body, partitions, asked.freshness, lists)
+        return _respond(request, body, partitions, self._lag(partitions, asked.freshness, lists))
 
     async def post_whatif(self, request: web.Request) -> web.Response:
         freshness = freshness_question(request.query.items())
@@ -90,9 +89,8 @@ class Asking:
         if freshness.min_position:
             await self._caught_up(freshness, partitions)
         await self._keeping.settled()
-        return self._respond(
-            request, whatif_answer(self._world(), self._settings, raw), partitions, freshness, True
-        )
+        body = whatif_answer(self._world(), self._settings, raw)
+        return _respond(request, body, partitions, self._lag(partitions, freshness, True))
 
     def _concerned(self, asked: Question) -> tuple[list[Partition], bool]:
         """(partitions an answer is made from, whether it is made from lists)."""
@@ -117,36 +115,32 @@ class Asking:
         behind_ms = self._keeping.behind_ms if lists else 0
         return max(self._lag_ms(partition, fresh, behind_ms) for partition in partitions)
 
-    def _stands(self, partitions: Sequence[Partition], fresh: Freshness, lists: bool) -> dict[str, str]:
-        """How far what is shown has come, as headers."""
-        lag_ms = self._lag(partitions, fresh, lists)
-        position = token({partition.name: partition.marker for partition in partitions})
-        return {"Springtide-Position": position, "Springtide-Lag-Ms": str(lag_ms)}
 
-    def _respond(
-        self,
-        request: web.Request,
-        body: dict[str, Any],
-        partitions: Sequence[Partition],
-        fresh: Freshness,
-        lists: bool,
-    ) -> web.Response:
-        raw = _encode(body)
-        etag = f'W/"{blake2b(raw, digest_size=12).hexdigest()}"'
-        headers = {"ETag": etag, "Cache-Control": "no-cache"}
-        lag_ms = self._lag(partitions, fresh, lists)
-        position = token({partition.name: partition.marker for partition in partitions})
-        known = request.headers.get("If-None-Match")
-        if known is not None and matches(known, etag):
-            headers |= {"Springtide-Position": position, "Springtide-Lag-Ms": str(lag_ms)}
-            return web.Response(status=304, headers=headers)
-        positions: dict[str, int] = {}
-        for partition in partitions:
-            for name, offset in partition.positions().items():
-                positions[name] = min(offset, positions.get(name, offset))
-        tail = {
-            "position": position,
-            "freshness": {"source": "replica", "positions": positions, "lag_ms": lag_ms},
-        }
-        headers["Content-Type"] = JSON
-        return web.Response(body=raw[:-1] + b"," + _encode(tail)[1:], headers=headers)
+def _stands(partitions: Sequence[Partition], lag_ms: int) -> dict[str, str]:
+    """How far what is shown has come, as headers."""
+    return {"Springtide-Position": _position(partitions), "Springtide-Lag-Ms": str(lag_ms)}
+
+
+def _position(partitions: Sequence[Partition]) -> str:
+    return token({partition.name: partition.marker for partition in partitions})
+
+
+def _respond(
+    request: web.Request, body: dict[str, Any], partitions: Sequence[Partition], lag_ms: int
+) -> web.Response:
+    raw = _encode(body)
+    etag = f'W/"{blake2b(raw, digest_size=12).hexdigest()}"'
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    known = request.headers.get("If-None-Match")
+    if known is not None and matches(known, etag):
+        return web.Response(status=304, headers=headers | _stands(partitions, lag_ms))
+    positions: dict[str, int] = {}
+    for partition in partitions:
+        for name, offset in partition.positions().items():
+            positions[name] = min(offset, positions.get(name, offset))
+    tail = {
+        "position": _position(partitions),
+        "freshness": {"source": "replica", "positions": positions, "lag_ms": lag_ms},
+    }
+    headers["Content-Type"] = JSON
+    return web.Response(body=raw[:-1] + b"," + _encode(tail)[1:], headers=headers)

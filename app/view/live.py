@@ -170,8 +170,8 @@ class LiveWorld:
                 for name, raw in zip(some, known, strict=True)
                 if raw is not None
             ]
-            names = [name for name, stands in standing if stands.is_wanted(wanted)]
-            raws = dict(zip(names, self.rows.get_many([_ORDER + name for name in names]), strict=True))
+            to_read = [name for name, stands in standing if stands.is_wanted(wanted)]
+            raws = dict(zip(to_read, self.rows.get_many([_ORDER + name for name in to_read]), strict=True))
             for name, stands in standing:
                 place = (stands.placed_us, name.decode())
                 raw = raws.get(name)
